@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, RefOr, Schema, SchemaFormat, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 /// The query parameters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
@@ -64,15 +65,30 @@ pub struct Timeline {
 }
 
 /// The metrics of one step.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TimelinePoint {
     /// The start of the step.
-    #[schema(format = DateTime)]
     pub at: String,
     /// Its metrics.
     #[serde(flatten)]
     pub metrics: TimelineMetrics,
 }
+
+/// One flat schema. The derived one would be an `allOf` of two, of which code generators make two types.
+impl PartialSchema for TimelinePoint {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = TimelineMetrics::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+            let at = ObjectBuilder::new().schema_type(Type::String).format(Some(format));
+            object.properties.insert("at".to_owned(), at.description(Some("The start of the step.")).into());
+            object.description = Some("The metrics of one step.".to_owned());
+        }
+        schema
+    }
+}
+
+impl ToSchema for TimelinePoint {}
 
 /// Metrics of a stretch of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

@@ -77,11 +77,11 @@ impl Description {
 }
 
 impl Operation {
-    /// The status of a successful response.
+    /// The status of a successful response; the highest, because a 200 beside a 201 answers a dry run.
     #[track_caller]
     pub fn status(&self) -> u16 {
         let statuses = self.described["responses"].as_object().expect("an operation has responses").keys();
-        let success = statuses.filter_map(|status| status.parse().ok()).find(|status| (200..300).contains(status));
+        let success = statuses.filter_map(|status| status.parse().ok()).filter(|status| (200..300).contains(status)).max();
         success.unwrap_or_else(|| panic!("{} {} never succeeds", self.method, self.path))
     }
 

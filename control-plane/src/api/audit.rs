@@ -16,7 +16,17 @@ use crate::state::AppState;
 /// Entries in a response without `limit`.
 const LIMIT_DEFAULT: u64 = 200;
 
-/// `GET /api/v1/audit`
+/// Lists the newest commands and their results.
+#[utoipa::path(
+    get,
+    path = "/api/v1/audit",
+    operation_id = "listAudit",
+    params(AuditQuery),
+    responses(
+        (status = 200, description = "The newest first.", body = Audit),
+        (status = 400, description = "The limit is invalid."),
+    )
+)]
 pub(super) async fn list(
     State(state): State<Arc<AppState>>,
     query: Result<Query<AuditQuery>, QueryRejection>,

@@ -20,7 +20,18 @@ use crate::state::AppState;
 /// The window of the rates.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 
-/// `GET /api/v1/endpoints/{id}/callers`, busiest callers first.
+/// Lists the callers of an endpoint: services where addresses belong to pods, else addresses. Those with most requests come
+/// first; all callers without a row of their own come last.
+#[utoipa::path(
+    get,
+    path = "/api/v1/endpoints/{id}/callers",
+    operation_id = "listCallers",
+    params(("id" = String, Path, description = "The endpoint's id, as in the list.", example = "ef25efbf1f03e")),
+    responses(
+        (status = 200, description = "Summed over the pods, each of which distinguishes 32 callers of an endpoint. The hits of all callers add up to `hits`; `hits` and `unknown_hits` add up to the hits of the endpoint.", body = Callers),
+        (status = 404, description = "No such endpoint."),
+    )
+)]
 pub(super) async fn of_endpoint(
     Path(id): Path<String>,
     State(state): State<Arc<AppState>>,

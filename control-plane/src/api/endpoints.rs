@@ -17,7 +17,18 @@ use crate::query::long_windows::{self, Depth};
 use crate::query::snapshot::{EndpointRow, Snapshot};
 use crate::state::AppState;
 
-/// `GET /api/v1/endpoints`, sorted by service and route.
+/// Lists the endpoints with their metrics, summed over their pods.
+#[utoipa::path(
+    get,
+    path = "/api/v1/endpoints",
+    operation_id = "listEndpoints",
+    params(EndpointsQuery),
+    responses(
+        (status = 200, description = "Sorted by namespace, service and route.", body = Endpoints),
+        (status = 400, description = "A parameter is invalid."),
+        (status = 503, description = "The store cannot be read now."),
+    )
+)]
 pub(super) async fn list(
     State(state): State<Arc<AppState>>,
     query: Result<Query<EndpointsQuery>, QueryRejection>,

@@ -24,7 +24,20 @@ const LIMIT: usize = 50;
 /// The highest `limit`.
 const LIMIT_MAX: usize = 1000;
 
-/// `GET /api/v1/endpoints/{id}/history`: queries the pods.
+/// Returns exchanges that the pods of an endpoint keep: the newest, the slowest, failures, and the first of each status. The
+/// sidecars are asked now.
+#[utoipa::path(
+    get,
+    path = "/api/v1/endpoints/{id}/history",
+    operation_id = "listHistory",
+    params(("id" = String, Path, description = "The endpoint's id, as in the list.", example = "ef25efbf1f03e"), HistoryQuery),
+    responses(
+        (status = 200, description = "Merged over the pods. A pod that does not answer within a second is listed as missing.", body = History),
+        (status = 400, description = "A parameter is invalid."),
+        (status = 404, description = "No such endpoint, or no such pod."),
+        (status = 503, description = "Too many queries; `Retry-After` says when to retry."),
+    )
+)]
 pub(super) async fn of_endpoint(
     Path(id): Path<String>,
     State(state): State<Arc<AppState>>,

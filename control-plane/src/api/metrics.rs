@@ -24,7 +24,16 @@ use mesh::report::GIVE_UP_AFTER;
 /// hangs must not hide the numbers that would show it.
 const WRITE_WITHIN: Duration = Duration::from_secs(2);
 
-/// `GET /metrics` in the preferred format; 503 as long as sidecars have not reported after a restart.
+/// Returns the metrics of the mesh and of the control plane, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "getMetrics",
+    responses(
+        (status = 200, description = "The text format 0.0.4.", body = String, content_type = "text/plain"),
+        (status = 503, description = "Not every pod that was attached before a restart has reported since, so counters would be lower than they were; this ends 30 s after the restart at the latest.", body = String, content_type = "text/plain", headers(("Retry-After" = u64, description = "Seconds."))),
+    )
+)]
 pub(super) async fn metrics(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
     if let Some(waiting) = state.recovery.waiting(Instant::now()) {
         return incomplete(waiting).into_response();

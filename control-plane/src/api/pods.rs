@@ -15,7 +15,15 @@ use crate::query::snapshot::PodRow;
 use crate::query::snapshot::take::pods;
 use crate::state::AppState;
 
-/// `GET /api/v1/pods`, sorted by name.
+/// Lists the pods that report, and the revision of the rules that each has confirmed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/pods",
+    operation_id = "listPods",
+    responses(
+        (status = 200, description = "Sorted by name.", body = Pods),
+    )
+)]
 pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Pods> {
     let now_ms = now_ms();
     let pods = pods(&state, now_ms).into_iter().map(Pod::from).collect();

@@ -18,7 +18,15 @@ use crate::model::rule_status::RuleStatus;
 use crate::rules::command::{Command, CommandError, Unseen};
 use crate::state::AppState;
 
-/// `GET /api/v1/routes`: the pinned patterns, newest first.
+/// Lists the pinned patterns.
+#[utoipa::path(
+    get,
+    path = "/api/v1/routes",
+    operation_id = "listRoutes",
+    responses(
+        (status = 200, description = "The newest first.", body = Routes),
+    )
+)]
 pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Routes> {
     let rules = state.rules.state();
     let pins = rules.in_force().filter(|record| record.rule.action == Action::Pin);
@@ -28,12 +36,38 @@ pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Routes> {
     Json(Routes { revision: rules.revision, routes })
 }
 
-/// `GET /api/v1/routes/{id}`: one pin, in force or recently withdrawn.
+/// Returns a pinned pattern with the receipts of its pods.
+#[utoipa::path(
+    get,
+    path = "/api/v1/routes/{id}",
+    operation_id = "getRoute",
+    params(("id" = String, Path, description = "The rule's id.", example = "r2")),
+    responses(
+        (status = 200, description = "In force, or withdrawn recently.", body = Route),
+        (status = 404, description = "No such rule."),
+    )
+)]
 pub(super) async fn one(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Route>, ProblemResponse> {
     Ok(Json(Route::from(&pin(&state, id)?)))
 }
 
-/// `POST /api/v1/routes`: pins a pattern.
+/// Pins a pattern: the counts of the routes that it matches are merged, here and on every pod, and no total changes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/routes",
+    operation_id = "pinRoute",
+    request_body = PinCommand,
+    responses(
+        (status = 201, description = "Pinned, and on its way to the pods.", body = Route),
+        (status = 400, description = "The body is not JSON."),
+        (status = 404, description = "No pod of that service has reported."),
+        (status = 409, description = "The pattern is pinned already, or would turn an endpoint on."),
+        (status = 413, description = "The body is too long."),
+        (status = 415, description = "The content type of the body is not JSON."),
+        (status = 422, description = "The command is invalid."),
+        (status = 503, description = "The pin could not be written to disk."),
+    )
+)]
 pub(super) async fn create(
     State(state): State<Arc<AppState>>,
     command: Result<Json<PinCommand>, JsonRejection>,
@@ -60,7 +94,19 @@ pub(super) async fn create(
     Ok(response)
 }
 
-/// `DELETE /api/v1/routes/{id}`: withdraws a pin. What was counted since stays under the pattern.
+/// Withdraws a pin. What was counted since stays under the pattern.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/routes/{id}",
+    operation_id = "unpinRoute",
+    params(("id" = String, Path, description = "The rule's id.", example = "r2")),
+    responses(
+        (status = 200, description = "The withdrawn pin.", body = Route),
+        (status = 404, description = "No such rule."),
+        (status = 409, description = "It has ended already."),
+        (status = 503, description = "The pin could not be written to disk."),
+    )
+)]
 pub(super) async fn withdraw(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Route>, ProblemResponse> {
     pin(&state, id.clone())?;
     let status = state.rules.withdraw(&id, OPERATOR).await?;

@@ -20,7 +20,15 @@ use crate::state::AppState;
 /// The author of commands. There is only one until users sign in by name.
 pub(super) const OPERATOR: &str = "operator";
 
-/// `GET /api/v1/rules`: the rules in force, newest first.
+/// Lists the rules in force.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rules",
+    operation_id = "listRules",
+    responses(
+        (status = 200, description = "The newest first.", body = Rules),
+    )
+)]
 pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Rules> {
     let rules_state = state.rules.state();
     let rules = rules_state.in_force().filter(|record| record.rule.action != Action::Pin);
@@ -30,13 +38,40 @@ pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Rules> {
     Json(Rules { revision: rules_state.revision, rules })
 }
 
-/// `GET /api/v1/rules/{id}`: one rule, in force or recently ended.
+/// Returns a rule with the receipts of its pods.
+#[utoipa::path(
+    get,
+    path = "/api/v1/rules/{id}",
+    operation_id = "getRule",
+    params(("id" = String, Path, description = "The rule's id.", example = "r1")),
+    responses(
+        (status = 200, description = "In force, or ended recently.", body = Rule),
+        (status = 404, description = "No such rule."),
+    )
+)]
 pub(super) async fn one(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Rule>, ProblemResponse> {
     let status = state.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
     Ok(Json(rule(&state, &status)))
 }
 
-/// `POST /api/v1/rules`: turns an endpoint off, or returns what that would do.
+/// Turns an endpoint off, or everything under a prefix. The rule is on disk when this returns.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rules",
+    operation_id = "createRule",
+    request_body = DisableCommand,
+    responses(
+        (status = 200, description = "With `dry_run`: the rule that would be created, without an id. Its pods are those that are present now.", body = Rule),
+        (status = 201, description = "Created, and on its way to the pods.", body = Rule, headers(("Location" = String, description = "Where to get the receipts, relative to the address of this request."))),
+        (status = 400, description = "The body is not JSON."),
+        (status = 404, description = "No pod of that service has reported."),
+        (status = 409, description = "The endpoint is protected, or off already: the problem names the rule."),
+        (status = 413, description = "The body is too long."),
+        (status = 415, description = "The content type of the body is not JSON."),
+        (status = 422, description = "The command is invalid, or no request for the endpoint was ever counted: the problem names the nearest endpoints."),
+        (status = 503, description = "The rule could not be written to disk."),
+    )
+)]
 pub(super) async fn create(
     State(state): State<Arc<AppState>>,
     command: Result<Json<DisableCommand>, JsonRejection>,
@@ -57,13 +92,35 @@ pub(super) async fn create(
     Ok(response)
 }
 
-/// `DELETE /api/v1/rules/{id}`: turns an endpoint on again.
+/// Turns the endpoint on again.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/rules/{id}",
+    operation_id = "withdrawRule",
+    params(("id" = String, Path, description = "The rule's id.", example = "r1")),
+    responses(
+        (status = 200, description = "Ended; the receipts now show which pods have confirmed the end.", body = Rule),
+        (status = 404, description = "No such rule."),
+        (status = 409, description = "It has ended already."),
+        (status = 503, description = "The rule could not be written to disk."),
+    )
+)]
 pub(super) async fn withdraw(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Rule>, ProblemResponse> {
     let status = state.rules.withdraw(&id, OPERATOR).await?;
     Ok(Json(rule(&state, &status)))
 }
 
-/// `POST /api/v1/rules/{id}/resend`: sends the rules again to the pods that have not confirmed them.
+/// Sends the rules again to the pods that have not confirmed them.
+#[utoipa::path(
+    post,
+    path = "/api/v1/rules/{id}/resend",
+    operation_id = "resendRule",
+    params(("id" = String, Path, description = "The rule's id.", example = "r1")),
+    responses(
+        (status = 202, description = "Sent again.", body = Rule),
+        (status = 404, description = "No such rule."),
+    )
+)]
 pub(super) async fn resend(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, ProblemResponse> {
     state.rules.resend(&id).await?;
     let status = state.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;

@@ -16,13 +16,29 @@ use crate::state::AppState;
 use crate::store::metrics_store::StoreSize;
 use crate::store::rollup::{Keep, Resolution};
 
-/// `GET /api/v1/about`
+/// Returns version, start time and clock of the control plane.
+#[utoipa::path(
+    get,
+    path = "/api/v1/about",
+    operation_id = "about",
+    responses(
+        (status = 200, description = "Always.", body = About),
+    )
+)]
 pub(super) async fn about(State(state): State<Arc<AppState>>) -> Json<About> {
     let (version, started_at) = (env!("CARGO_PKG_VERSION").to_owned(), instant(state.started_ms));
     Json(About { version, started_at, now_ms: now_ms() })
 }
 
-/// `GET /api/v1/status`
+/// Returns whether the counts are on disk, and how many of them are stored.
+#[utoipa::path(
+    get,
+    path = "/api/v1/status",
+    operation_id = "readStatus",
+    responses(
+        (status = 200, description = "Always, also while nothing can be written.", body = Status),
+    )
+)]
 pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
     let size = state.store_size().await;
     let (queue, keeps) = (&state.window_queue, state.window_queue.metrics_store.keeps());

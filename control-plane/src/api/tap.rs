@@ -38,7 +38,20 @@ const TICK: Duration = Duration::from_secs(1);
 /// How often a comment is sent on an idle stream: it detects that the client has left.
 const COMMENT_EVERY: Duration = Duration::from_secs(5);
 
-/// `GET /api/v1/tap`: opens a tap, which ends when its client leaves.
+/// Streams exchanges of many pods as they happen, as server-sent events: filtered in the sidecars, and sampled. The stream
+/// ends when its client leaves.
+#[utoipa::path(
+    get,
+    path = "/api/v1/tap",
+    operation_id = "tap",
+    params(TapQuery),
+    responses(
+        (status = 200, description = "`tap`: the tap is open, with its id. `pod`: a pod was added, or is gone. `exchange`: an Exchange with namespace, service, method and route. `dropped`: what was not shown since the beginning, by reason (rate, queue, reader, unasked, and pods that are not tapped because there are more than 256). `ended`: why the control plane has ended the stream.", body = String, content_type = "text/event-stream"),
+        (status = 400, description = "A parameter is invalid."),
+        (status = 404, description = "No such service."),
+        (status = 503, description = "Too many taps are open; `Retry-After` says when to retry."),
+    )
+)]
 pub(super) async fn events(
     State(state): State<Arc<AppState>>,
     query: Result<Query<TapQuery>, QueryRejection>,

@@ -26,7 +26,19 @@ const WINDOW_MIN: Duration = Duration::from_secs(60);
 /// Charts that are read at the same time. Each may read some hundred megabytes of slots; further ones wait.
 static READING: Semaphore = Semaphore::const_new(2);
 
-/// `GET /api/v1/timeline`
+/// Returns the metrics of one or many endpoints over a window, in at most about 240 steps.
+#[utoipa::path(
+    get,
+    path = "/api/v1/timeline",
+    operation_id = "readTimeline",
+    params(TimelineQuery),
+    responses(
+        (status = 200, description = "The steps, oldest first, and their sum. Counts that are not on disk yet are in the newest step.", body = Timeline),
+        (status = 400, description = "A parameter is invalid."),
+        (status = 404, description = "No endpoint has that id."),
+        (status = 503, description = "The store cannot be read now."),
+    )
+)]
 pub(super) async fn of_endpoints(
     State(state): State<Arc<AppState>>,
     query: Result<Query<TimelineQuery>, QueryRejection>,
