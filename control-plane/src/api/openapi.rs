@@ -79,6 +79,7 @@ fn document_of(generated: &utoipa::openapi::OpenApi) -> Value {
     document["components"]["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
     document["components"]["schemas"]["Problem"]["example"] = examples["Problem"].clone();
     objects_of(&mut document["components"]["schemas"]).for_each(|(_, schema)| require_all(schema));
+    join_lines(&mut document);
     for (path, item) in objects_of(&mut document["paths"]) {
         let operations = objects_of(item).filter(|(_, operation)| operation.get("responses").is_some());
         for (_, operation) in operations {
@@ -86,6 +87,24 @@ fn document_of(generated: &utoipa::openapi::OpenApi) -> Value {
         }
     }
     document
+}
+
+/// Joins the lines of comments, which are wrapped in the sources; paragraphs stay.
+fn join_lines(value: &mut Value) {
+    match value {
+        Value::Object(properties) => {
+            for (name, value) in properties {
+                match value {
+                    Value::String(text) if name == "summary" || name == "description" => {
+                        *text = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+                    }
+                    value => join_lines(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(join_lines),
+        _ => {}
+    }
 }
 
 /// Requires all properties, null or not: a response always has them. Request bodies, which allow no other properties, and

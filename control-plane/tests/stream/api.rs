@@ -82,7 +82,7 @@ fn served() -> BTreeSet<String> {
     let source = include_str!("../../src/api.rs");
     let (v1, rest) = source.split_once(".fallback(").unwrap();
     let of = |part: &'static str, prefix: &'static str| {
-        let routes = part.split(".route(\"").skip(1).filter(|route| !route.contains("any(nothing_here)"));
+        let routes = part.split(".route(\"").skip(1).filter(|route| !route.contains("any(unknown_resource)"));
         routes.map(move |route| format!("{prefix}{}", route.split('"').next().unwrap()))
     };
     of(v1, "/api/v1").chain(of(rest, "")).collect()
