@@ -101,6 +101,8 @@ fn a_rolling_restart_loses_no_request_and_no_count() {
     for round in 0..4 {
         let leaving = round % 2;
         expect_more(&pods.sidecars[leaving], 200);
+        // As in a rolling update, a pod leaves only when its successor is ready.
+        pods.expect_ready(1 - leaving);
         // The load balancer notices the drain by the probe.
         pods.sidecars[leaving].process.signal(Signal::TERM);
         eventually(SOON, || {
@@ -120,13 +122,17 @@ fn a_rolling_restart_loses_no_request_and_no_count() {
 }
 
 impl Pods {
-    /// Waits until a pod is ready, and directs the clients to it.
-    fn pick(&self, at: usize) {
+    fn expect_ready(&self, at: usize) {
         eventually(SOON, || {
             let status = self.sidecars[at].admin("/readyz").status();
             ensure!(status == 200, "still {status}");
             Ok(())
         });
+    }
+
+    /// Waits until a pod is ready, and directs the clients to it.
+    fn pick(&self, at: usize) {
+        self.expect_ready(at);
         self.picked.store(usize::from(self.sidecars[at].port), Ordering::Relaxed);
     }
 }
