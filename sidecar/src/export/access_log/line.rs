@@ -1,5 +1,6 @@
 //! The JSON lines of the access log: field names and units.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::Write;
 use std::net::IpAddr;
@@ -7,6 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::{Exchange, Outcome};
+use mesh::visible;
 use serde::{Serialize, Serializer};
 
 /// The latest instant that a line can format: the end of the year 9999.
@@ -79,9 +81,17 @@ impl<'a> Gap<'a> {
     }
 }
 
-/// Writes one line. JSON escapes every character that could end it early.
+/// Writes one line. JSON escapes every character that could end it early; characters that a terminal hides or that
+/// change the direction of text are escaped, too.
 pub(super) fn write(chunk: &mut Vec<u8>, line: &impl Serialize) {
+    let from = chunk.len();
     serde_json::to_writer(&mut *chunk, line).expect("texts and numbers are always JSON, and a Vec takes them all");
+    if let Ok(text) = std::str::from_utf8(&chunk[from..])
+        && let Cow::Owned(escaped) = visible::json(text)
+    {
+        chunk.truncate(from);
+        chunk.extend_from_slice(escaped.as_bytes());
+    }
     chunk.write_all(b"\n").expect("a Vec takes it");
 }
 

@@ -11,7 +11,7 @@ use mesh::trace::Traceparent;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::export::access_log::{AccessLog, LineCounts};
+use crate::export::access_log::{AccessLog, LineCounts, line};
 use crate::recorder::completed_exchange::CompletedExchange;
 use crate::recorder::exchange_bus::ExchangeBus;
 use crate::recorder::tests::finished;
@@ -93,6 +93,13 @@ async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
     assert_eq!(paper.lines(), [line]);
     assert!(paper.0.lock().unwrap().strip_suffix(b"\n").is_some_and(|line| !line.contains(&b'\n')));
     assert_eq!(lines.written.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_terminal_shows_every_character_of_a_line() {
+    let mut written = Vec::new();
+    line::write(&mut written, &json!({ "path": "/a\u{202e}b/\u{200b}\u{e9}" }));
+    assert_eq!(String::from_utf8(written).unwrap(), "{\"path\":\"/a\\u202eb/\\u200b\u{e9}\"}\n");
 }
 
 #[test]
