@@ -64,7 +64,7 @@ fn a_foreign_server_is_reported_in_one_line() {
 fn an_answer_without_an_end_is_given_up() {
     let port = scripted([b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b' '; 65 << 20]].concat());
     let told = run(client_command(port, &["stat"])).failed(1);
-    assert!(told.contains("more than 64 MiB"), "{told}");
+    assert!(told.contains("larger than 64 MiB"), "{told}");
 }
 
 /// The exit code of a command whose output and error are closed pipes.

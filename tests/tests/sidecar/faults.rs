@@ -172,7 +172,7 @@ fn without_descriptors_it_waits_and_recovers() {
     }
     eventually(SOON, || {
         let said = sidecar.process.stderr().join("\n");
-        ensure!(said.contains("cannot accept connections for the moment"), "{said}");
+        ensure!(said.contains("cannot accept connections;"), "{said}");
         Ok(())
     });
     limit_descriptors(pid, before);
