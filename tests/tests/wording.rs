@@ -21,7 +21,7 @@ const PRIVATE: [&str; 13] = [
 ];
 
 /// The folders with user-visible texts.
-const FOLDERS: [&str; 5] = ["control-plane/src", "sidecar/src", "cli/src", "client/src", "dashboard-assets/templates"];
+const FOLDERS: [&str; 6] = ["control-plane/src", "sidecar/src", "cli/src", "api/src", "format/src", "dashboard-assets/templates"];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
