@@ -8,7 +8,8 @@ mod methods;
 mod sources;
 
 /// The crates, and the workspace crates that each may depend on.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("http2", &[]),
     ("mesh", &[]),
     ("api", &["sitio-mesh"]),
     ("platform", &["sitio-mesh"]),

@@ -1,0 +1,188 @@
+//! What the owner of a connection sends (RFC 9113, sections 5.2 and 8.1).
+
+use crate::connection::Connection;
+use crate::error_code::ErrorCode;
+use crate::frame::write::{self, PingKind};
+use crate::frame::{EndStream, PAYLOAD_BYTES_MIN, StreamId};
+use crate::hpack::Field;
+use crate::message::Method;
+use crate::settings::Role;
+use crate::streams::{Receiving, Sending, Stream};
+
+/// The last stream identifier (RFC 9113, section 5.1.1).
+const STREAM_ID_MAX: u32 = (1 << 31) - 1;
+
+/// Why no stream can be opened on this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenError {
+    /// The peer allows no more at once.
+    TooManyStreams,
+    /// GOAWAY was sent or received, or the connection has failed.
+    GoingAway,
+    /// The connection has used all stream identifiers.
+    IdentifiersUsedUp,
+    /// Only clients open streams.
+    NotAClient,
+}
+
+/// The stream is closed: it was reset, or its message has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamClosed;
+
+impl Connection {
+    /// Whether `open` would succeed, and if not, why.
+    pub fn can_open(&self) -> Result<(), OpenError> {
+        if self.role == Role::Server {
+            return Err(OpenError::NotAClient);
+        }
+        if self.received_go_away.is_some() || self.sent_go_away.is_some() || self.error.is_some() {
+            return Err(OpenError::GoingAway);
+        }
+        if self.next_stream().0 > STREAM_ID_MAX {
+            return Err(OpenError::IdentifiersUsedUp);
+        }
+        match self.streams.len() < self.peer.streams as usize {
+            true => Ok(()),
+            false => Err(OpenError::TooManyStreams),
+        }
+    }
+
+    /// Sends a request. Pseudo-header fields come first. The fields are sent as they are: the caller has judged them.
+    pub fn open<'a>(&mut self, fields: impl IntoIterator<Item = Field<'a>>, end: EndStream) -> Result<StreamId, OpenError> {
+        self.can_open()?;
+        let id = self.next_stream();
+        let mut asked = Method::Other;
+        let fields = fields.into_iter().inspect(|field| {
+            if field.name == b":method" {
+                asked = Method::new(field.value);
+            }
+        });
+        self.output.headers(id, fields, end);
+        let sending = if end == EndStream::Yes { Sending::Ended } else { Sending::Content };
+        self.insert(id, Stream { receiving: Receiving::Head, sending, asked, ..self.new_stream() });
+        self.conduct.useful();
+        Ok(id)
+    }
+
+    /// Sends the head of the final response.
+    pub fn respond<'a>(
+        &mut self,
+        stream: StreamId,
+        fields: impl IntoIterator<Item = Field<'a>>,
+        end: EndStream,
+    ) -> Result<(), StreamClosed> {
+        self.sending(stream, Sending::Head)?;
+        self.output.headers(stream, fields, end);
+        self.conduct.useful();
+        self.streams.sent(stream, end);
+        Ok(())
+    }
+
+    /// Sends the head of an interim response (1xx).
+    pub fn inform<'a>(&mut self, stream: StreamId, fields: impl IntoIterator<Item = Field<'a>>) -> Result<(), StreamClosed> {
+        self.sending(stream, Sending::Head)?;
+        self.output.headers(stream, fields, EndStream::No);
+        Ok(())
+    }
+
+    /// Sends content, as much as the windows and the output's limit allow, and returns how many bytes. END_STREAM
+    /// goes with the last one. `Handler::writable` reports when a window is open again; for the output, the owner
+    /// sends it.
+    pub fn send_data(&mut self, stream: StreamId, bytes: &[u8], end: EndStream) -> Result<usize, StreamClosed> {
+        let room = self.output_room();
+        let open = self.sending(stream, Sending::Content)?;
+        let allowed = open.send_window.available();
+        open.is_blocked = allowed < bytes.len();
+        self.is_blocked |= self.send_window.available() < bytes.len();
+        let length = bytes.len().min(room).min(allowed).min(self.send_window.available());
+        let Some(open) = self.streams.get(stream) else { return Err(StreamClosed) };
+        open.send_window.consume(length);
+        self.send_window.consume(length);
+        let mut rest = &bytes[..length];
+        let last = if length == bytes.len() { end } else { EndStream::No };
+        while rest.len() > PAYLOAD_BYTES_MIN {
+            let (payload, after) = rest.split_at(PAYLOAD_BYTES_MIN);
+            write::data(&mut self.output.buffer, stream, payload, EndStream::No);
+            self.conduct.useful();
+            rest = after;
+        }
+        if !rest.is_empty() || last == EndStream::Yes {
+            write::data(&mut self.output.buffer, stream, rest, last);
+            self.conduct.useful();
+        }
+        if last == EndStream::Yes {
+            self.streams.sent(stream, EndStream::Yes);
+        }
+        Ok(length)
+    }
+
+    /// Sends trailers, which end our part of the stream.
+    pub fn send_trailers<'a>(
+        &mut self,
+        stream: StreamId,
+        fields: impl IntoIterator<Item = Field<'a>>,
+    ) -> Result<(), StreamClosed> {
+        self.sending(stream, Sending::Content)?;
+        self.output.headers(stream, fields, EndStream::Yes);
+        self.streams.sent(stream, EndStream::Yes);
+        Ok(())
+    }
+
+    /// Resets a stream, unless it is closed.
+    pub fn reset(&mut self, stream: StreamId, code: ErrorCode) {
+        if self.streams.get(stream).is_some() {
+            write::rst_stream(&mut self.output.buffer, stream, code);
+            self.streams.reset(stream, self.limits.resets_remembered);
+        }
+    }
+
+    /// Gives received bytes back, so that the peer may send more. The owner does so exactly once for each byte of
+    /// `Handler::data`, also after the end of the stream.
+    pub fn release(&mut self, stream: StreamId, bytes: usize) {
+        if let Some(open) = self.streams.get(stream)
+            && let Some(increment) = open.receive_window.release(bytes)
+            && open.receiving != Receiving::Ended
+        {
+            write::window_update(&mut self.output.buffer, stream, increment);
+        }
+        if let Some(increment) = self.receive_window.release(bytes) {
+            write::window_update(&mut self.output.buffer, StreamId(0), increment);
+        }
+    }
+
+    /// Asks the peer for a reply, which `Handler::pong` reports.
+    pub fn ping(&mut self, opaque: [u8; 8]) {
+        write::ping(&mut self.output.buffer, PingKind::Ping, opaque);
+    }
+
+    /// Begins an orderly end (section 6.8): the peer learns to open no more streams, and those under way in its
+    /// direction are still accepted. After a round trip the owner calls `go_away`.
+    pub fn drain(&mut self) {
+        write::go_away(&mut self.output.buffer, StreamId(STREAM_ID_MAX), ErrorCode::NO_ERROR, "");
+        self.sent_go_away.get_or_insert(StreamId(STREAM_ID_MAX));
+    }
+
+    /// Ends the connection for new streams; those above the last one so far are ignored from now on.
+    pub fn go_away(&mut self, code: ErrorCode) {
+        let last = match self.role {
+            Role::Server => self.streams.last(),
+            Role::Client => StreamId(0),
+        };
+        write::go_away(&mut self.output.buffer, last, code, self.error.map_or("", |error| error.reason));
+        self.sent_go_away = Some(last);
+    }
+
+    fn next_stream(&self) -> StreamId {
+        StreamId(if self.streams.last().0 == 0 { 1 } else { self.streams.last().0 + 2 })
+    }
+
+    fn insert(&mut self, id: StreamId, stream: Stream) {
+        self.streams.advance(id);
+        self.streams.insert(id, stream);
+    }
+
+    /// The stream, if `next` is what we send next on it.
+    fn sending(&mut self, stream: StreamId, next: Sending) -> Result<&mut Stream, StreamClosed> {
+        self.streams.get(stream).filter(|stream| stream.sending == next).ok_or(StreamClosed)
+    }
+}

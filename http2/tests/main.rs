@@ -1,0 +1,10 @@
+//! Tests of whole connections, by frames and against the `h2` crate.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod content;
+mod floods;
+mod messages;
+mod pieces;
+mod recorder;
+mod states;
+mod streams;
