@@ -227,10 +227,10 @@ impl FrameHeader {
 
     /// Priorities are ignored, but a stream that depends on itself was an error already in RFC 7540, section 5.3.1.
     fn check_dependency(&self, dependency: [u8; 4]) -> Result<(), ConnectionError> {
-        match StreamId(u32::from_be_bytes(dependency) & !RESERVED) == self.stream {
-            true => Err(ConnectionError::protocol("a stream depends on itself")),
-            false => Ok(()),
+        if StreamId(u32::from_be_bytes(dependency) & !RESERVED) == self.stream {
+            return Err(ConnectionError::protocol("a stream depends on itself"));
         }
+        Ok(())
     }
 }
 

@@ -154,8 +154,9 @@ impl Section {
         let method = fields.method().ok_or(Malformed::PseudoMissing)?;
         let target = (fields.scheme(), fields.path(), fields.authority());
         match (Method::new(method), fields.protocol(), target) {
-            (Method::Connect, None, (None, None, Some(_))) => return Ok(Judged::Head(Content::Tunnel)),
-            (Method::Connect, Some(_), (Some(_), Some(_), Some(_))) => return Ok(Judged::Head(Content::Tunnel)),
+            (Method::Connect, None, (None, None, Some(_))) | (Method::Connect, Some(_), (Some(_), Some(_), Some(_))) => {
+                return Ok(Judged::Head(Content::Tunnel));
+            }
             (Method::Connect, Some(_), _) => return Err(Malformed::PseudoMissing),
             (Method::Connect, None, _) => return Err(Malformed::ConnectTarget),
             (_, Some(_), _) => return Err(Malformed::ProtocolWithoutConnect),

@@ -16,8 +16,11 @@ const MAX_HEADER_LIST_SIZE: u16 = 0x6;
 /// RFC 8441, section 3.
 const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 
-/// The largest value of MAX_FRAME_SIZE.
-const FRAME_BYTES_MAX: u32 = (1 << 24) - 1;
+/// The smallest value of MAX_FRAME_SIZE.
+const FRAME_BYTES_MIN: u32 = PAYLOAD_BYTES_MIN as u32;
+
+/// The first value of MAX_FRAME_SIZE that is too large.
+const FRAME_BYTES_END: u32 = 1 << 24;
 
 /// Streams that a client opens before the server's settings arrive. No server allows fewer as a rule (section
 /// 6.5.2), and more might be refused.
@@ -65,21 +68,21 @@ impl PeerSettings {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match (u16::from_be_bytes([i0, i1]), value) {
                 (HEADER_TABLE_SIZE, _) => encoder.set_size_limit(value as usize),
-                (ENABLE_PUSH, 0) => {}
-                (ENABLE_PUSH, 1) if peer == Role::Client => {}
-                (ENABLE_PUSH, _) => return Err(ConnectionError::protocol("SETTINGS_ENABLE_PUSH is invalid")),
+                (ENABLE_PUSH, 1..) if value > 1 || peer == Role::Server => {
+                    return Err(ConnectionError::protocol("SETTINGS_ENABLE_PUSH is invalid"));
+                }
                 (MAX_CONCURRENT_STREAMS, _) => self.streams = value,
                 (INITIAL_WINDOW_SIZE, ..=WINDOW_BYTES_MAX) => self.stream_window_bytes = value,
                 (INITIAL_WINDOW_SIZE, _) => {
                     return Err(ConnectionError::flow_control("SETTINGS_INITIAL_WINDOW_SIZE is over 2^31 - 1"));
                 }
-                // Our frames never exceed what every peer must accept.
-                (MAX_FRAME_SIZE, 16_384..=FRAME_BYTES_MAX) => {}
-                (MAX_FRAME_SIZE, _) => return Err(ConnectionError::protocol("SETTINGS_MAX_FRAME_SIZE is invalid")),
+                // A valid one changes nothing: our frames never exceed what every peer must accept.
+                (MAX_FRAME_SIZE, ..FRAME_BYTES_MIN | FRAME_BYTES_END..) => {
+                    return Err(ConnectionError::protocol("SETTINGS_MAX_FRAME_SIZE is invalid"));
+                }
                 (MAX_HEADER_LIST_SIZE, _) => self.field_section_bytes = Some(value),
-                (ENABLE_CONNECT_PROTOCOL, 0) if self.extended_connect == ExtendedConnect::Refused => {}
                 (ENABLE_CONNECT_PROTOCOL, 1) => self.extended_connect = ExtendedConnect::Announced,
-                (ENABLE_CONNECT_PROTOCOL, _) => {
+                (ENABLE_CONNECT_PROTOCOL, _) if value > 1 || self.extended_connect == ExtendedConnect::Announced => {
                     return Err(ConnectionError::protocol("SETTINGS_ENABLE_CONNECT_PROTOCOL is invalid or was withdrawn"));
                 }
                 _ => {}

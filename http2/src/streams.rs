@@ -143,7 +143,9 @@ impl Streams {
     pub(crate) fn take_above(&mut self, last: StreamId) -> Vec<StreamId> {
         let mut above: Vec<StreamId> = self.open.keys().copied().filter(|stream| *stream > last).collect();
         above.sort_unstable();
-        above.iter().for_each(|stream| drop(self.open.remove(stream)));
+        for stream in &above {
+            self.open.remove(stream);
+        }
         above
     }
 
@@ -168,7 +170,9 @@ impl Hasher for StreamHasher {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
     }
 
     fn write_u32(&mut self, id: u32) {

@@ -38,7 +38,7 @@ fn content_waits_for_the_connection() {
     for stream in [StreamId(1), StreamId(3)] {
         connection.respond(stream, ok(), No).unwrap();
     }
-    assert_eq!(connection.send_data(StreamId(1), &[0; 70_000], Yes), Ok(65_535));
+    assert_eq!(connection.send_data(StreamId(1), &vec![0; 70_000], Yes), Ok(65_535));
     assert_eq!(connection.send_data(StreamId(3), b"x", Yes), Ok(0));
     assert_eq!(receive(&mut connection, &window_update(0, 100)), [Event::Writable(Writable::Connection)]);
     assert_eq!(connection.send_data(StreamId(3), b"x", Yes), Ok(1));
@@ -54,7 +54,7 @@ fn content_is_divided_into_frames_and_waits_for_the_output() {
     receive(&mut connection, &headers(1, get(), Yes));
     connection.respond(StreamId(1), ok(), No).unwrap();
     let room = connection.output_room();
-    assert_eq!(connection.send_data(StreamId(1), &[0; 30_000], Yes), Ok(room));
+    assert_eq!(connection.send_data(StreamId(1), &vec![0; 30_000], Yes), Ok(room));
     assert_eq!(output(&mut connection)[1..], [Sent::Data(1, 16_384, No), Sent::Data(1, room - 16_384, No)]);
 }
 

@@ -3,6 +3,7 @@
 
 mod content;
 mod floods;
+mod interop;
 mod messages;
 mod pieces;
 mod recorder;

@@ -9,12 +9,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::recorder::{
-    Event, Recorder, client, client_preface, data, frame, get, headers, ok, post, rst_stream, server, window_update,
+    Consumer, Event, Recorder, client, client_preface, data, frame, get, headers, ok, post, rst_stream, server, window_update,
 };
 
-/// Receives the input in pieces, as an owner with a buffer does.
+/// Receives the input in pieces, as an owner with a buffer does. The content is kept: when a window is given back
+/// depends on the pieces.
 fn receive(connection: &mut Connection, pieces: &[&[u8]]) -> (Vec<Event>, Result<(), ConnectionError>) {
-    let (mut buffer, mut recorder) = (Vec::new(), Recorder::default());
+    let mut recorder = Recorder { consumer: Consumer::Keeps, ..Recorder::default() };
+    let mut buffer = Vec::new();
     for piece in pieces {
         buffer.extend_from_slice(piece);
         match connection.receive(&buffer, &mut recorder) {

@@ -29,7 +29,7 @@ fn what_ends_a_connection_with_a_client() {
         ("CONTINUATION of another stream", [half.clone(), frame(9, 4, 3, &[])].concat(), protocol),
         ("a broken field block", frame(1, 5, 1, &[0x80]), ErrorCode::COMPRESSION_ERROR),
         ("PUSH_PROMISE", frame(5, 4, 1, &[0, 0, 0, 2]), protocol),
-        ("a frame that is too large", frame(0xbe, 0, 0, &[0; 16_385]), size),
+        ("a frame that is too large", frame(0xbe, 0, 0, &vec![0; 16_385]), size),
         ("ENABLE_PUSH of 2", frame(4, 0, 0, &[0, 2, 0, 0, 0, 2]), protocol),
         ("INITIAL_WINDOW_SIZE over 2^31 - 1", frame(4, 0, 0, &[0, 4, 128, 0, 0, 0]), flow),
         ("MAX_FRAME_SIZE below 16384", frame(4, 0, 0, &[0, 5, 0, 0, 0x3f, 0xff]), protocol),

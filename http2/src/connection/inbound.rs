@@ -126,9 +126,8 @@ impl<H: Handler> Inbound<'_, H> {
         let (stream, end) = (header.stream, header.end_stream());
         let window = &mut self.connection.receive_window;
         window.receive(header.length).map_err(|_| ConnectionError::flow_control("DATA exceeds the connection's window"))?;
-        match (layout.payload, end) {
-            (0, EndStream::No) => self.connection.overhead()?,
-            _ => self.connection.conduct.useful(),
+        if layout.payload == 0 && end == EndStream::No {
+            self.connection.overhead()?;
         }
         let fate = match self.connection.streams.get(stream) {
             Some(open) => accept_data(open, header.length, layout.payload, end),
@@ -141,6 +140,7 @@ impl<H: Handler> Inbound<'_, H> {
         self.connection.release(stream, header.length - layout.payload);
         match fate {
             Ok(DataFate::Deliver) if layout.payload > 0 => {
+                self.connection.conduct.useful();
                 self.connection.reading = Reading::Data { stream, left: layout.payload, padding: layout.padding, end };
                 return Ok(());
             }

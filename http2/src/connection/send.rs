@@ -41,10 +41,10 @@ impl Connection {
         if self.next_stream().0 > STREAM_ID_MAX {
             return Err(OpenError::IdentifiersUsedUp);
         }
-        match self.streams.len() < self.peer.streams as usize {
-            true => Ok(()),
-            false => Err(OpenError::TooManyStreams),
+        if self.streams.len() >= self.peer.streams as usize {
+            return Err(OpenError::TooManyStreams);
         }
+        Ok(())
     }
 
     /// Sends a request. Pseudo-header fields come first. The fields are sent as they are: the caller has judged them.
@@ -89,14 +89,13 @@ impl Connection {
     /// goes with the last one. `Handler::writable` reports when a window is open again; for the output, the owner
     /// sends it.
     pub fn send_data(&mut self, stream: StreamId, bytes: &[u8], end: EndStream) -> Result<usize, StreamClosed> {
-        let room = self.output_room();
+        let room = self.output_room().min(self.send_window.available());
         let open = self.sending(stream, Sending::Content)?;
         let allowed = open.send_window.available();
+        let length = bytes.len().min(room).min(allowed);
         open.is_blocked = allowed < bytes.len();
-        self.is_blocked |= self.send_window.available() < bytes.len();
-        let length = bytes.len().min(room).min(allowed).min(self.send_window.available());
-        let Some(open) = self.streams.get(stream) else { return Err(StreamClosed) };
         open.send_window.consume(length);
+        self.is_blocked |= self.send_window.available() < bytes.len();
         self.send_window.consume(length);
         let mut rest = &bytes[..length];
         let last = if length == bytes.len() { end } else { EndStream::No };
@@ -114,6 +113,12 @@ impl Connection {
             self.streams.sent(stream, EndStream::Yes);
         }
         Ok(length)
+    }
+
+    /// Bytes of content that `send_data` would accept now.
+    pub fn send_room(&mut self, stream: StreamId) -> usize {
+        let room = self.output_room().min(self.send_window.available());
+        self.streams.get(stream).map_or(0, |open| open.send_window.available().min(room))
     }
 
     /// Sends trailers, which end our part of the stream.
@@ -158,15 +163,19 @@ impl Connection {
     /// Begins an orderly end (section 6.8): the peer learns to open no more streams, and those under way in its
     /// direction are still accepted. After a round trip the owner calls `go_away`.
     pub fn drain(&mut self) {
-        write::go_away(&mut self.output.buffer, StreamId(STREAM_ID_MAX), ErrorCode::NO_ERROR, "");
-        self.sent_go_away.get_or_insert(StreamId(STREAM_ID_MAX));
+        if self.sent_go_away.is_none() {
+            write::go_away(&mut self.output.buffer, StreamId(STREAM_ID_MAX), ErrorCode::NO_ERROR, "");
+            self.sent_go_away = Some(StreamId(STREAM_ID_MAX));
+        }
     }
 
     /// Ends the connection for new streams; those above the last one so far are ignored from now on.
     pub fn go_away(&mut self, code: ErrorCode) {
-        let last = match self.role {
-            Role::Server => self.streams.last(),
-            Role::Client => StreamId(0),
+        let last = match (self.role, self.sent_go_away) {
+            // Streams above an earlier GOAWAY were ignored, so a later one must not include them.
+            (Role::Server, Some(before)) => before.min(self.streams.last()),
+            (Role::Server, None) => self.streams.last(),
+            (Role::Client, _) => StreamId(0),
         };
         write::go_away(&mut self.output.buffer, last, code, self.error.map_or("", |error| error.reason));
         self.sent_go_away = Some(last);

@@ -107,7 +107,7 @@ fn written_frames_are_read_again() {
 
 #[test]
 fn a_long_field_block_is_divided() {
-    let block: Vec<u8> = (0..2 * PAYLOAD_BYTES_MIN + 1).map(|byte| byte as u8).collect();
+    let block: Vec<u8> = (0..=2 * PAYLOAD_BYTES_MIN).map(|byte| byte as u8).collect();
     let mut bytes = b"before".to_vec();
     let start = write::begin_headers(&mut bytes);
     bytes.extend(&block);

@@ -50,10 +50,8 @@ pub fn begin_headers(output: &mut Vec<u8>) -> usize {
 /// Completes the HEADERS at `start`. A block that exceeds one frame is divided with CONTINUATION (section 6.10).
 pub fn finish_headers(output: &mut Vec<u8>, start: usize, stream: StreamId, end: EndStream) {
     let length = output.len() - start - HEADER_BYTES;
-    let (first, flags) = match length <= PAYLOAD_BYTES_MIN {
-        true => (length, END_HEADERS | end_flag(end)),
-        false => (PAYLOAD_BYTES_MIN, end_flag(end)),
-    };
+    let flags = end_flag(end) | if length <= PAYLOAD_BYTES_MIN { END_HEADERS } else { 0 };
+    let first = length.min(PAYLOAD_BYTES_MIN);
     output[start..start + HEADER_BYTES].copy_from_slice(&header(first, HEADERS, flags, stream));
     let rest = output.split_off(start + HEADER_BYTES + first);
     let mut fragments = rest.chunks(PAYLOAD_BYTES_MIN).peekable();

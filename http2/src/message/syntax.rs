@@ -53,7 +53,7 @@ pub(super) fn check_connection_field(name: &[u8], value: &[u8]) -> Result<(), Ma
 /// The values of pseudo-header fields, as far as this protocol defines them. Whether a request's target is one that
 /// a proxy forwards is for the caller to decide.
 pub(super) fn check_pseudo(pseudo: Pseudo, value: &[u8]) -> Result<(), Malformed> {
-    let is_printable = value.iter().fold(true, |all, byte| all & (*byte > b' ' && *byte != 0x7f));
+    let is_printable = !value.iter().fold(false, |found, byte| found | matches!(byte, 0..=b' ' | 0x7f));
     let is_token = || !value.is_empty() && value.iter().all(|&byte| IS_TOKEN[usize::from(byte)]);
     let (is_valid, malformed) = match pseudo {
         Pseudo::Method => (is_token(), Malformed::Method),

@@ -73,7 +73,7 @@ impl<H: Handler> Inbound<'_, H> {
             Absent::Idle if connection.role == Role::Client => {
                 Err(ConnectionError::protocol("HEADERS on a stream that was not opened"))
             }
-            Absent::Idle if stream.0 % 2 == 0 || stream < connection.streams.last() => {
+            Absent::Idle if stream.0.is_multiple_of(2) || stream < connection.streams.last() => {
                 Err(ConnectionError::protocol("HEADERS with a stream identifier that cannot be opened"))
             }
             Absent::Idle => {
