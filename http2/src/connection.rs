@@ -150,6 +150,11 @@ impl Connection {
         }
     }
 
+    /// Received bytes that the owner has not given back.
+    pub fn held_bytes(&self) -> usize {
+        self.receive_window.held()
+    }
+
     /// The number of open streams.
     pub fn streams(&self) -> usize {
         self.streams.len()

@@ -69,13 +69,17 @@ impl ReceiveWindow {
     /// Gives bytes back, and returns the increment of a WINDOW_UPDATE once it is worth a frame: half a window.
     pub fn release(&mut self, bytes: usize) -> Option<u32> {
         // More than was received is a mistake of the caller, and must not widen the window.
-        let outstanding = self.size - self.available - self.released;
-        self.released += (bytes.min(i32::MAX as usize) as i32).min(outstanding.max(0));
+        self.released += bytes.min(self.held()) as i32;
         if self.released == 0 || self.released < self.size / 2 {
             return None;
         }
         self.available += self.released;
         Some(std::mem::take(&mut self.released) as u32)
+    }
+
+    /// Bytes that were received and not given back.
+    pub fn held(&self) -> usize {
+        (self.size - self.available - self.released).max(0) as usize
     }
 
     /// Changes the size. The peer knows it by our SETTINGS, so it can become negative.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod content;
+mod dialogue;
 mod floods;
 mod interop;
 mod messages;
