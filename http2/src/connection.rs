@@ -1,13 +1,11 @@
 //! One HTTP/2 connection, client or server: its state, and what its owner can send.
 
 use crate::conduct::Conduct;
-use crate::connection::inbound::Inbound;
 use crate::error_code::ConnectionError;
 use crate::field_block::FieldBlock;
 use crate::flow::{ReceiveWindow, SendWindow, WINDOW_BYTES_DEFAULT};
 use crate::frame::write;
 use crate::frame::{EndStream, PREFACE, StreamId};
-use crate::handler::Handler;
 use crate::hpack::TABLE_BYTES_DEFAULT;
 use crate::hpack::decoder::Decoder;
 use crate::limits::Limits;
@@ -92,12 +90,13 @@ impl Connection {
     }
 
     fn new(role: Role, limits: Limits) -> Self {
+        let limits = limits.within_protocol();
         let mut output = Output::new(limits.replies_unread);
         if role == Role::Client {
             output.buffer.extend_from_slice(PREFACE);
         }
         write::settings(&mut output.buffer, &settings::announced(&limits, role));
-        let window = limits.connection_window_bytes.max(WINDOW_BYTES_DEFAULT);
+        let window = limits.connection_window_bytes;
         if window > WINDOW_BYTES_DEFAULT {
             write::window_update(&mut output.buffer, StreamId(0), window - WINDOW_BYTES_DEFAULT);
         }
@@ -140,14 +139,11 @@ impl Connection {
         self.limits.output_bytes.saturating_sub(self.output.pending().len())
     }
 
-    /// Reads `input`, reports what it contains, and returns the number of bytes read. The owner presents the rest
-    /// again with more bytes after it. Its buffer must hold a whole frame other than DATA: `Limits::frame_bytes`
-    /// and `HEADER_BYTES`. While the peer reads nothing of a long output, the owner reads nothing either.
-    pub fn receive(&mut self, input: &[u8], handler: &mut impl Handler) -> Result<usize, ConnectionError> {
-        match self.error {
-            Some(error) => Err(error),
-            None => Inbound { connection: self, handler }.receive(input),
-        }
+    /// Frees the buffers that are empty. The owner calls it when nothing is under way for some time.
+    pub fn shrink(&mut self) {
+        self.output.shrink();
+        self.section = Section::default();
+        self.streams.shrink();
     }
 
     /// Received bytes that the owner has not given back.

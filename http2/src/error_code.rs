@@ -3,7 +3,6 @@
 use std::fmt;
 
 use crate::hpack::HpackError;
-use crate::message::malformed::Malformed;
 
 /// An error code. Unknown codes are kept, so that they can be forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,12 +96,6 @@ impl StreamError {
     /// A WINDOW_UPDATE of zero (section 6.9).
     pub(crate) const WINDOW_UPDATE_ZERO: Self =
         Self { code: ErrorCode::PROTOCOL_ERROR, reason: "WINDOW_UPDATE with an increment of zero" };
-}
-
-impl From<Malformed> for StreamError {
-    fn from(malformed: Malformed) -> Self {
-        Self { code: ErrorCode::PROTOCOL_ERROR, reason: malformed.reason() }
-    }
 }
 
 impl fmt::Display for ConnectionError {

@@ -77,15 +77,23 @@ impl ReceiveWindow {
         Some(std::mem::take(&mut self.released) as u32)
     }
 
+    /// Enlarges the window, and returns the increment of a WINDOW_UPDATE.
+    pub fn widen(&mut self, bytes: u32) -> Option<u32> {
+        let bytes = bytes.min(WINDOW_BYTES_MAX - self.size as u32);
+        self.size += bytes as i32;
+        self.available += bytes as i32;
+        (bytes > 0).then_some(bytes)
+    }
+
     /// Bytes that were received and not given back.
     pub fn held(&self) -> usize {
         (self.size - self.available - self.released).max(0) as usize
     }
 
-    /// Changes the size. The peer knows it by our SETTINGS, so it can become negative.
-    pub fn resize(&mut self, bytes: u32) {
-        self.available -= self.size - bytes as i32;
-        self.size = bytes as i32;
+    /// Makes the window smaller. The peer knows it by our SETTINGS, so what is available can become negative.
+    pub fn reduce(&mut self, bytes: u32) {
+        self.available -= bytes as i32;
+        self.size -= bytes as i32;
     }
 }
 
@@ -131,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn a_receive_window_is_widened_up_to_the_largest() {
+        let mut window = ReceiveWindow::new(100);
+        assert_eq!(window.widen(50), Some(50));
+        assert_eq!(window.receive(150), Ok(()));
+        assert_eq!(window.widen(u32::MAX), Some(WINDOW_BYTES_MAX - 150));
+        assert_eq!(window.widen(1), None);
+    }
+
+    #[test]
     fn a_receive_window_of_one_byte_is_given_back() {
         let mut window = ReceiveWindow::new(1);
         assert_eq!(window.receive(1), Ok(()));
@@ -141,7 +158,7 @@ mod tests {
     fn a_reduced_receive_window_waits_until_enough_is_released() {
         let mut window = ReceiveWindow::new(100);
         assert_eq!(window.receive(80), Ok(()));
-        window.resize(40);
+        window.reduce(60);
         assert_eq!(window.receive(1), Err(Exceeded));
         assert_eq!(window.release(80), Some(80));
         assert_eq!(window.receive(41), Err(Exceeded));

@@ -1,6 +1,6 @@
 //! The limits of a connection: what a peer may make us hold and do.
 
-use crate::flow::WINDOW_BYTES_DEFAULT;
+use crate::flow::{WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX};
 use crate::frame::PAYLOAD_BYTES_MIN;
 use crate::hpack::TABLE_BYTES_DEFAULT;
 
@@ -53,6 +53,20 @@ pub enum ExtendedConnect {
 /// Overhead frames that each useful frame pays for. Clients give windows back with up to eight WINDOW_UPDATE
 /// frames for each DATA frame.
 pub(crate) const OVERHEAD_PER_USEFUL_FRAME: u64 = 16;
+
+/// The largest payload of a frame (section 4.2).
+const FRAME_BYTES_MAX: usize = (1 << 24) - 1;
+
+impl Limits {
+    /// Moves values that no setting can express to the nearest one that can.
+    pub(crate) fn within_protocol(mut self) -> Self {
+        self.stream_window_bytes = self.stream_window_bytes.min(WINDOW_BYTES_MAX);
+        // WINDOW_UPDATE can only widen the window of the connection.
+        self.connection_window_bytes = self.connection_window_bytes.clamp(WINDOW_BYTES_DEFAULT, WINDOW_BYTES_MAX);
+        self.frame_bytes = self.frame_bytes.clamp(PAYLOAD_BYTES_MIN, FRAME_BYTES_MAX);
+        self
+    }
+}
 
 impl Default for Limits {
     fn default() -> Self {

@@ -113,7 +113,7 @@ impl Section {
         match field.name {
             [b':', ..] => {
                 let pseudo = self.pseudo(field.name)?;
-                syntax::check_pseudo(pseudo, field.value)?;
+                check_pseudo(pseudo, field.value)?;
                 self.fields.push_pseudo(pseudo, field);
             }
             name => {
@@ -180,4 +180,18 @@ impl Section {
             _ => Content::new(length, end).map(Judged::Head),
         }
     }
+}
+
+/// The values of pseudo-header fields, as far as this protocol defines them (section 8.3.1). Whether a request's target
+/// is one that a proxy forwards is for the caller to decide.
+fn check_pseudo(pseudo: Pseudo, value: &[u8]) -> Result<(), Malformed> {
+    let (is_valid, malformed) = match pseudo {
+        Pseudo::Method => (syntax::is_token(value), Malformed::Method),
+        Pseudo::Scheme => (syntax::is_scheme(value), Malformed::Scheme),
+        Pseudo::Authority => (syntax::is_printable(value) && !value.contains(&b'@'), Malformed::Authority),
+        Pseudo::Path => ((value.starts_with(b"/") || value == b"*") && syntax::is_printable(value), Malformed::Path),
+        Pseudo::Protocol => (syntax::is_token(value), Malformed::Protocol),
+        Pseudo::Status => (syntax::status(value).is_some(), Malformed::Status),
+    };
+    if is_valid { Ok(()) } else { Err(malformed) }
 }

@@ -63,6 +63,13 @@ impl Output {
         }
     }
 
+    /// Frees the buffer if it is empty.
+    pub(crate) fn shrink(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = Vec::new();
+        }
+    }
+
     /// HEADERS, and CONTINUATION if needed.
     pub(crate) fn headers<'a>(&mut self, stream: StreamId, fields: impl IntoIterator<Item = Field<'a>>, end: EndStream) {
         let start = write::begin_headers(&mut self.buffer);

@@ -77,6 +77,11 @@ impl Streams {
         self.open.len()
     }
 
+    /// Frees the memory of closed streams.
+    pub(crate) fn shrink(&mut self) {
+        self.open.shrink_to_fit();
+    }
+
     /// The highest stream opened.
     pub(crate) fn last(&self) -> StreamId {
         StreamId(self.last)

@@ -117,3 +117,20 @@ fn content_over_the_connections_window_ends_the_connection() {
     let error = connection.receive(&whole, &mut keeper).unwrap_err();
     assert_eq!(error.code, ErrorCode::FLOW_CONTROL_ERROR);
 }
+
+#[test]
+fn the_connection_goes_on_while_a_stream_is_not_consumed() {
+    let limits = Limits { stream_window_bytes: 65_535, connection_window_bytes: 65_535, ..Limits::default() };
+    let mut connection = server(limits);
+    let mut keeper = Recorder { consumer: Consumer::Keeps, ..Recorder::default() };
+    for stream in [1, 3, 5] {
+        let input = [headers(stream, post(), No), data(stream, &[0; 16_384], No).repeat(3)].concat();
+        assert_eq!(connection.receive(&input, &mut keeper), Ok(input.len()));
+        connection.release_connection(3 * 16_384);
+        assert_eq!(connection.held_bytes(), 0);
+        assert_eq!(output(&mut connection), [Sent::WindowUpdate(0, 3 * 16_384)]);
+    }
+    connection.release_stream(StreamId(3), 3 * 16_384);
+    connection.widen(StreamId(5), 1_000);
+    assert_eq!(output(&mut connection), [Sent::WindowUpdate(3, 3 * 16_384), Sent::WindowUpdate(5, 1_000)]);
+}

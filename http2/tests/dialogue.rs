@@ -27,6 +27,7 @@ enum Action {
     Send(usize),
     Drain,
     GoAway,
+    Shrink,
 }
 
 struct Side {
@@ -89,6 +90,7 @@ impl Side {
                 }
             }
             Action::Drain => connection.drain(),
+            Action::Shrink => connection.shrink(),
             Action::GoAway => connection.go_away(ErrorCode::NO_ERROR),
             Action::Send(_) => unreachable!("it needs both sides"),
         }
@@ -129,6 +131,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         4 => (any::<usize>(), end()).prop_map(|(stream, end)| Action::Respond(stream, end)),
         6 => (any::<usize>(), 0_usize..10_000, end()).prop_map(|(stream, length, end)| Action::Data(stream, length, end)),
         1 => any::<usize>().prop_map(Action::Trailers),
+        1 => Just(Action::Shrink),
         2 => any::<usize>().prop_map(Action::Reset),
         3 => (0_usize..10).prop_map(Action::Release),
         8 => (0_usize..5_000).prop_map(Action::Send),

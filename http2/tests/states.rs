@@ -97,6 +97,10 @@ fn the_preface_and_settings_come_first() {
     assert_eq!(receive_error(&mut connection, &input), ErrorCode::PROTOCOL_ERROR);
 
     let mut connection = http2::connection::Connection::server(Limits::default());
+    let input = [&PREFACE[..], &frame(4, 1, 0, &[])].concat();
+    assert_eq!(receive_error(&mut connection, &input), ErrorCode::PROTOCOL_ERROR);
+
+    let mut connection = http2::connection::Connection::server(Limits::default());
     receive(&mut connection, &client_preface());
     assert!(!connection.has_unfinished_head());
 }

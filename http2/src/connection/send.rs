@@ -144,14 +144,36 @@ impl Connection {
     /// Gives received bytes back, so that the peer may send more. The owner does so exactly once for each byte of
     /// `Handler::data`, also after the end of the stream.
     pub fn release(&mut self, stream: StreamId, bytes: usize) {
-        if let Some(open) = self.streams.get(stream)
-            && let Some(increment) = open.receive_window.release(bytes)
-            && open.receiving != Receiving::Ended
-        {
-            write::window_update(&mut self.output.buffer, stream, increment);
-        }
+        self.release_stream(stream, bytes);
+        self.release_connection(bytes);
+    }
+
+    /// Gives received bytes back to their stream only. An owner that holds many bodies for slow consumers gives them
+    /// back to the connection at once, within its budget, so that one consumer does not stop the others.
+    pub fn release_stream(&mut self, stream: StreamId, bytes: usize) {
+        let Some(open) = self.streams.get(stream) else { return };
+        let increment = open.receive_window.release(bytes);
+        self.update_window(stream, increment);
+    }
+
+    /// Gives received bytes back to the connection only.
+    pub fn release_connection(&mut self, bytes: usize) {
         if let Some(increment) = self.receive_window.release(bytes) {
             write::window_update(&mut self.output.buffer, StreamId(0), increment);
+        }
+    }
+
+    /// Widens the window of one stream, for a body that is consumed quickly over a long distance.
+    pub fn widen(&mut self, stream: StreamId, bytes: u32) {
+        let Some(open) = self.streams.get(stream) else { return };
+        let increment = open.receive_window.widen(bytes);
+        self.update_window(stream, increment);
+    }
+
+    fn update_window(&mut self, stream: StreamId, increment: Option<u32>) {
+        let is_receiving = self.streams.get(stream).is_some_and(|open| open.receiving != Receiving::Ended);
+        if let Some(increment) = increment.filter(|_| is_receiving) {
+            write::window_update(&mut self.output.buffer, stream, increment);
         }
     }
 

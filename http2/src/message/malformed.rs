@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::error_code::{ErrorCode, StreamError};
+
 /// The rule that a message breaks. Its stream is reset with PROTOCOL_ERROR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "`reason` describes each")]
@@ -24,6 +26,7 @@ pub enum Malformed {
     Scheme,
     Authority,
     Path,
+    Protocol,
     Status,
     ConnectTarget,
     ProtocolWithoutConnect,
@@ -58,6 +61,7 @@ impl Malformed {
             Self::Scheme => ":scheme is not a scheme",
             Self::Authority => ":authority has user information or an invalid character",
             Self::Path => ":path does not begin with a slash, or has an invalid character",
+            Self::Protocol => ":protocol is not a token",
             Self::Status => ":status is not a status of HTTP/2",
             Self::ConnectTarget => "CONNECT needs :authority, and neither :scheme nor :path",
             Self::ProtocolWithoutConnect => ":protocol needs the method CONNECT",
@@ -69,6 +73,12 @@ impl Malformed {
             Self::ContentTooLong => "the content is longer than content-length",
             Self::ContentTooShort => "the content is shorter than content-length",
         }
+    }
+}
+
+impl From<Malformed> for StreamError {
+    fn from(malformed: Malformed) -> Self {
+        Self { code: ErrorCode::PROTOCOL_ERROR, reason: malformed.reason() }
     }
 }
 

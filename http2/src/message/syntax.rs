@@ -1,6 +1,5 @@
 //! The syntax of field names and values (RFC 9113, sections 8.2 and 8.3.1).
 
-use crate::message::field_section::Pseudo;
 use crate::message::malformed::Malformed;
 
 /// The characters of a token (RFC 9110, section 5.6.2).
@@ -50,20 +49,14 @@ pub(super) fn check_connection_field(name: &[u8], value: &[u8]) -> Result<(), Ma
     }
 }
 
-/// The values of pseudo-header fields, as far as this protocol defines them. Whether a request's target is one that
-/// a proxy forwards is for the caller to decide.
-pub(super) fn check_pseudo(pseudo: Pseudo, value: &[u8]) -> Result<(), Malformed> {
-    let is_printable = !value.iter().fold(false, |found, byte| found | matches!(byte, 0..=b' ' | 0x7f));
-    let is_token = || !value.is_empty() && value.iter().all(|&byte| IS_TOKEN[usize::from(byte)]);
-    let (is_valid, malformed) = match pseudo {
-        Pseudo::Method => (is_token(), Malformed::Method),
-        Pseudo::Scheme => (is_scheme(value), Malformed::Scheme),
-        Pseudo::Authority => (is_printable && !value.contains(&b'@'), Malformed::Authority),
-        Pseudo::Path => (is_printable && (value.starts_with(b"/") || value == b"*"), Malformed::Path),
-        Pseudo::Protocol => (is_token(), Malformed::PseudoUnknown),
-        Pseudo::Status => (status(value).is_some(), Malformed::Status),
-    };
-    if is_valid { Ok(()) } else { Err(malformed) }
+/// Whether the value has neither white space nor control characters.
+pub(super) fn is_printable(value: &[u8]) -> bool {
+    !value.iter().fold(false, |found, byte| found | matches!(byte, 0..=b' ' | 0x7f))
+}
+
+/// RFC 9110, section 5.6.2.
+pub(super) fn is_token(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|&byte| IS_TOKEN[usize::from(byte)])
 }
 
 /// A status: 100 to 999. RFC 9110, section 15, lets a client treat those from 600 as server errors.
@@ -81,7 +74,7 @@ pub(super) fn content_length(value: &[u8]) -> Result<u64, Malformed> {
 }
 
 /// RFC 3986, section 3.1.
-fn is_scheme(value: &[u8]) -> bool {
+pub(super) fn is_scheme(value: &[u8]) -> bool {
     value.first().is_some_and(u8::is_ascii_alphabetic)
         && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

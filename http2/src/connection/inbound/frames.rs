@@ -39,10 +39,7 @@ impl<H: Handler> Inbound<'_, H> {
             Payload::Priority => connection.overhead(),
             Payload::RstStream(code) => self.take_reset(stream, code),
             Payload::Settings(bytes) => self.take_settings(bytes),
-            Payload::SettingsAck => {
-                self.take_settings_ack();
-                Ok(())
-            }
+            Payload::SettingsAck => self.take_settings_ack(),
             Payload::PushPromise => Err(ConnectionError::protocol("PUSH_PROMISE although push is off")),
             Payload::Ping(opaque) => connection.output.reply_pong(opaque),
             Payload::Pong(opaque) => {
@@ -213,17 +210,22 @@ impl<H: Handler> Inbound<'_, H> {
     }
 
     /// The peer obeys our settings from now on (section 6.5.3).
-    fn take_settings_ack(&mut self) {
+    fn take_settings_ack(&mut self) -> Result<(), ConnectionError> {
         let connection = &mut *self.connection;
+        if connection.handshake.peer == Progress::Awaited {
+            return Err(ConnectionError::protocol("the first frame acknowledges SETTINGS"));
+        }
         if connection.handshake.ours == Progress::Arrived {
-            return;
+            return connection.overhead();
         }
         connection.handshake.ours = Progress::Arrived;
         connection.decoder.set_size_limit(connection.limits.header_table_bytes);
-        let window = connection.limits.stream_window_bytes;
-        if window < WINDOW_BYTES_DEFAULT {
-            connection.streams.iter_mut().for_each(|stream| stream.receive_window.resize(window));
+        // Until now, streams had the default window if it is larger than ours.
+        let difference = WINDOW_BYTES_DEFAULT.saturating_sub(connection.limits.stream_window_bytes);
+        for stream in connection.streams.iter_mut() {
+            stream.receive_window.reduce(difference);
         }
+        Ok(())
     }
 
     fn take_go_away(&mut self, last: StreamId, code: ErrorCode) {
