@@ -75,7 +75,7 @@ pub struct FrameHeader {
     pub stream: StreamId,
 }
 
-/// The payload of a frame. DATA is absent: it is read in pieces.
+/// The payload of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Payload<'a> {
     /// A field block or its beginning. Priority and padding are removed.
@@ -111,6 +111,8 @@ pub enum Payload<'a> {
         /// The fragment of the field block.
         fragment: &'a [u8],
     },
+    /// DATA, or a frame of unknown type: their bytes are read in pieces.
+    Opaque,
 }
 
 /// The position of DATA's payload within its frame.
@@ -155,7 +157,7 @@ impl FrameHeader {
         Ok(Some(DataLayout { before: HEADER_BYTES + 1, payload, padding }))
     }
 
-    /// Reads the payload of any frame but DATA and unknown ones.
+    /// Reads the payload.
     pub fn payload<'a>(&self, bytes: &'a [u8]) -> Result<Payload<'a>, ConnectionError> {
         self.check_stream()?;
         match self.frame_type {
@@ -190,7 +192,7 @@ impl FrameHeader {
                 let increment = u32::from_be_bytes(*fixed(bytes, "WINDOW_UPDATE is not 4 bytes long")?);
                 Ok(Payload::WindowUpdate(increment & !RESERVED))
             }
-            FrameType::Data | FrameType::Unknown(_) => unreachable!("DATA and unknown frames are read in pieces"),
+            FrameType::Data | FrameType::Unknown(_) => Ok(Payload::Opaque),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A proxy without sockets: forwards requests without a body, and responses with 100 bytes.
+//! A proxy without sockets: forwards requests without a body, and responses with one DATA frame.
 
 use http2::connection::Connection;
 use http2::error_code::{ErrorCode, StreamError};
@@ -18,13 +18,13 @@ const REQUEST: [(&str, &str); 5] = [
     ("user-agent", "h2load nghttp2/1.59.0"),
 ];
 
-/// A response of `nghttpd`.
+/// A response like those of `nghttpd`.
 const RESPONSE: [(&str, &str); 6] = [
     (":status", "200"),
     ("server", "nghttpd nghttp2/1.59.0"),
     ("cache-control", "max-age=3600"),
+    ("content-type", "application/octet-stream"),
     ("date", "Sat, 28 Nov 2026 13:00:00 GMT"),
-    ("content-length", "100"),
     ("last-modified", "Sat, 28 Nov 2026 12:00:00 GMT"),
 ];
 
@@ -81,7 +81,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(body_bytes: usize) -> Self {
         let (mut down, mut up) = (Connection::server(Limits::default()), Connection::client(Limits::default()));
         let mut greeting = PREFACE.to_vec();
         write::settings(&mut greeting, &[]);
@@ -97,7 +97,7 @@ impl Proxy {
             proxy.request = headers(&mut client, &REQUEST, END_STREAM);
             proxy.response = headers(&mut server, &RESPONSE, 0);
             proxy.data = proxy.response.len();
-            write::data(&mut proxy.response, StreamId(0), &[b'x'; 100], Yes);
+            write::data(&mut proxy.response, StreamId(0), &vec![b'x'; body_bytes], Yes);
             proxy.exchange();
         }
         proxy

@@ -51,6 +51,7 @@ impl<H: Handler> Inbound<'_, H> {
                 Ok(())
             }
             Payload::WindowUpdate(increment) => self.take_window_update(stream, increment),
+            Payload::Opaque => Ok(()),
         }
     }
 
