@@ -15,8 +15,9 @@ use crate::output::Output;
 use crate::settings::{self, PeerSettings, Role};
 use crate::streams::{Receiving, Sending, Stream, Streams};
 
+pub mod handler;
 mod inbound;
-pub mod send;
+pub mod operations;
 
 /// The state of a connection.
 #[derive(Debug)]

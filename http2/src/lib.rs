@@ -1,6 +1,6 @@
 //! HTTP/2 (RFC 9113) without input or output: a connection takes received bytes and queues bytes to send.
 //!
-//! An owner has a socket, a [`connection::Connection`] and a [`handler::Handler`]. It repeats three steps:
+//! An owner has a socket, a [`connection::Connection`] and a [`connection::handler::Handler`]. It repeats three steps:
 //!
 //! 1. pass what it has read to `Connection::receive`, which reports events to the handler, and keep the bytes that were
 //!    not consumed;
@@ -16,7 +16,6 @@ pub mod error_code;
 mod field_block;
 pub mod flow;
 pub mod frame;
-pub mod handler;
 pub mod hpack;
 pub mod limits;
 pub mod message;

@@ -1,9 +1,9 @@
 //! Content and flow control (RFC 9113, sections 5.2 and 6.9).
 
+use http2::connection::handler::Writable;
 use http2::error_code::ErrorCode;
 use http2::frame::EndStream::{No, Yes};
 use http2::frame::StreamId;
-use http2::handler::Writable;
 use http2::limits::Limits;
 
 use crate::recorder::{

@@ -1,10 +1,10 @@
 //! A proxy without sockets: forwards requests without a body, and responses with one DATA frame.
 
 use http2::connection::Connection;
+use http2::connection::handler::{Handler, SectionPart, Writable};
 use http2::error_code::{ErrorCode, StreamError};
 use http2::frame::EndStream::{self, Yes};
 use http2::frame::{ACK, END_HEADERS, END_STREAM, PREFACE, StreamId, write};
-use http2::handler::{Handler, SectionPart, Writable};
 use http2::hpack::{Field, encoder::Encoder};
 use http2::limits::Limits;
 use http2::message::field_section::FieldSection;

@@ -1,10 +1,10 @@
 //! Messages as a whole: requests, responses, interim responses, trailers, CONNECT, and malformed ones.
 
 use http2::connection::Connection;
+use http2::connection::handler::SectionPart;
 use http2::error_code::ErrorCode;
 use http2::frame::EndStream::{self, No, Yes};
 use http2::frame::StreamId;
-use http2::handler::SectionPart;
 use http2::hpack::Field;
 use http2::limits::{ExtendedConnect, Limits};
 

@@ -1,9 +1,9 @@
 //! Records the events of a connection, and writes what its peer sends.
 
 use http2::connection::Connection;
+use http2::connection::handler::{Handler, SectionPart, Writable};
 use http2::error_code::{ErrorCode, StreamError};
 use http2::frame::{ACK, EndStream, FrameHeader, FrameType, HEADER_BYTES, PREFACE, Payload, StreamId, write};
-use http2::handler::{Handler, SectionPart, Writable};
 use http2::hpack::Field;
 use http2::hpack::decoder::Decoder;
 use http2::limits::Limits;

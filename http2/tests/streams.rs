@@ -1,6 +1,6 @@
 //! The life of streams: limits, resets, GOAWAY, and what is safe to send again.
 
-use http2::connection::send::OpenError;
+use http2::connection::operations::OpenError;
 use http2::error_code::ErrorCode;
 use http2::frame::EndStream::{No, Yes};
 use http2::frame::StreamId;

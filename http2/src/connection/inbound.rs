@@ -1,9 +1,9 @@
 //! Cuts received bytes into frames and pieces of DATA (RFC 9113, sections 3.4, 4 and 6.1).
 
+use crate::connection::handler::Handler;
 use crate::connection::{Connection, Progress, Reading};
 use crate::error_code::{ConnectionError, StreamError};
 use crate::frame::{DataLayout, EndStream, FrameHeader, FrameType, HEADER_BYTES, PREFACE, StreamId};
-use crate::handler::Handler;
 use crate::message::malformed::Malformed;
 use crate::streams::{Absent, Receiving, Stream};
 
@@ -21,21 +21,9 @@ enum DataFate {
     Discard,
 }
 
-impl Connection {
-    /// Reads `input`, reports what it contains, and returns the number of bytes read. The owner presents the rest
-    /// again with more bytes after it. Its buffer must hold a whole frame other than DATA: `Limits::frame_bytes`
-    /// and `HEADER_BYTES`. While the peer reads nothing of a long output, the owner reads nothing either.
-    pub fn receive(&mut self, input: &[u8], handler: &mut impl Handler) -> Result<usize, ConnectionError> {
-        match self.error {
-            Some(error) => Err(error),
-            None => Inbound { connection: self, handler }.receive(input),
-        }
-    }
-}
-
 impl<H: Handler> Inbound<'_, H> {
     /// Reads frames until the input ends or the last one is incomplete.
-    fn receive(&mut self, input: &[u8]) -> Result<usize, ConnectionError> {
+    pub(super) fn receive(&mut self, input: &[u8]) -> Result<usize, ConnectionError> {
         let mut read = 0;
         loop {
             match self.read(&input[read..]) {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use http2::connection::Connection;
+use http2::connection::handler::{Handler, SectionPart, Writable};
 use http2::error_code::{ErrorCode, StreamError};
 use http2::frame::EndStream::{self, No, Yes};
 use http2::frame::StreamId;
-use http2::handler::{Handler, SectionPart, Writable};
 use http2::hpack::Field;
 use http2::message::field_section::FieldSection;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};

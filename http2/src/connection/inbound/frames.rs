@@ -1,12 +1,12 @@
 //! What received frames other than DATA change, and which events they cause (RFC 9113, sections 5, 6 and 8.1).
 
 use crate::connection::Progress;
+use crate::connection::handler::{Handler, SectionPart, Writable};
 use crate::connection::inbound::Inbound;
 use crate::error_code::{ConnectionError, ErrorCode, StreamError};
 use crate::field_block::{BlockOwner, Target};
 use crate::flow::WINDOW_BYTES_DEFAULT;
 use crate::frame::{END_HEADERS, EndStream, FrameHeader, Payload, StreamId};
-use crate::handler::{Handler, SectionPart, Writable};
 use crate::message::content::Content;
 use crate::message::malformed::Malformed;
 use crate::message::{Judged, Method, SectionKind};

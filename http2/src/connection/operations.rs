@@ -1,7 +1,9 @@
-//! What the owner of a connection sends (RFC 9113, sections 5.2 and 8.1).
+//! What the owner of a connection does: it passes received bytes on, and sends (RFC 9113, sections 5.2 and 8.1).
 
 use crate::connection::Connection;
-use crate::error_code::ErrorCode;
+use crate::connection::handler::Handler;
+use crate::connection::inbound::Inbound;
+use crate::error_code::{ConnectionError, ErrorCode};
 use crate::frame::write::{self, PingKind};
 use crate::frame::{EndStream, PAYLOAD_BYTES_MIN, StreamId};
 use crate::hpack::Field;
@@ -30,6 +32,16 @@ pub enum OpenError {
 pub struct StreamClosed;
 
 impl Connection {
+    /// Reads `input`, reports what it contains, and returns the number of bytes read. The owner presents the rest
+    /// again with more bytes after it. Its buffer must hold a whole frame other than DATA: `Limits::frame_bytes`
+    /// and `HEADER_BYTES`. While the peer reads nothing of a long output, the owner reads nothing either.
+    pub fn receive(&mut self, input: &[u8], handler: &mut impl Handler) -> Result<usize, ConnectionError> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Inbound { connection: self, handler }.receive(input),
+        }
+    }
+
     /// Whether `open` would succeed, and if not, why.
     pub fn can_open(&self) -> Result<(), OpenError> {
         if self.role == Role::Server {
