@@ -138,12 +138,15 @@ fn empty_lines(input: &[u8]) -> Result<usize, HeadFault> {
 
 /// Decides whether to wait for the rest of an incomplete head.
 fn partial<T>(head: &[u8], limits: HeadLimits) -> Parsed<T> {
-    let line = memchr::memchr(b'\n', head);
-    match line {
-        None if head.len() > limits.target_bytes + METHOD_BYTES_MAX + 16 => Parsed::Faulty(TOO_LONG),
-        _ if head.len() >= limits.head_bytes => Parsed::Faulty(TOO_LARGE),
-        _ if !lines_end_properly(head) => Parsed::Faulty(BARE_LF),
-        _ => Parsed::Partial,
+    let line_bytes = memchr::memchr(b'\n', head).unwrap_or(head.len());
+    if line_bytes > limits.target_bytes + METHOD_BYTES_MAX + 16 {
+        Parsed::Faulty(TOO_LONG)
+    } else if head.len() >= limits.head_bytes {
+        Parsed::Faulty(TOO_LARGE)
+    } else if !lines_end_properly(head) {
+        Parsed::Faulty(BARE_LF)
+    } else {
+        Parsed::Partial
     }
 }
 

@@ -76,6 +76,8 @@ fn two_browsers_agree_also_after_a_restart() {
             ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled")? == "false", "it is still disabled");
             // Until the pod is connected, the switch links to what it waits for and does not act.
             ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-busy")? == "false", "the rule waits for its pod");
+            // Only then a click turns it on; before, it opens the progress of the rule.
+            ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "data-switch")? == "off", "the rule is not confirmed");
             Ok(())
         });
         assert!(!browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));

@@ -3,7 +3,6 @@
 
 mod access;
 mod behind_nginx;
-mod callers;
 mod clocks;
 mod control_plane;
 mod counters;

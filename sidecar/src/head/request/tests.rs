@@ -68,6 +68,8 @@ fn heads_have_bounds() {
     assert_eq!(verdict(long_target.as_bytes()), 414);
     assert_eq!(verdict(&long_target.as_bytes()[..TARGET_BYTES_MAX + 5]), 0);
     assert_eq!(verdict(format!("GET /{}", "a".repeat(TARGET_BYTES_MAX * 2)).as_bytes()), 414);
+    let whole_line = format!("GET /{} HTTP/1.1\r\nHost: a\r\n", "a".repeat(TARGET_BYTES_MAX * 2));
+    assert_eq!(verdict(whole_line.as_bytes()), 414, "however the bytes arrive");
     assert_eq!(verdict(&with_fields(&"A: b\r\n".repeat(FIELDS_MAX - 1))), 200);
     assert_eq!(verdict(&with_fields(&"A: b\r\n".repeat(FIELDS_MAX))), 431);
     assert_eq!(verdict(&with_fields(&format!("A: {}\r\n", "b".repeat(HEAD_BYTES_MAX)))), 431);
