@@ -79,19 +79,24 @@ struct OpenShare {
 }
 
 impl Ledger {
-    /// Adds what the workers counted since the last collection.
+    /// Adds what the workers counted since the last collection. `reports` has one of each worker that counted an endpoint.
     ///
     /// An endpoint that is not in `reports` had no exchange since then, and has as many in flight as before.
     pub fn absorb(&mut self, reports: Vec<EndpointReport>) {
         let known = self.rows.len();
         let keeps_windows = self.windows.is_some();
+        for report in &reports {
+            if let Some(row) = self.rows.get_mut(&report.endpoint) {
+                row.in_flight = 0;
+            }
+        }
         for report in reports {
             // The worker may have counted it just before it received a pin that is in force here by now.
             let renamed = self.pins.rename(&report.endpoint);
             let is_late = renamed.is_some();
             let row = self.rows.entry(renamed.unwrap_or(report.endpoint)).or_insert_with(|| LedgerRow::new(report.is_file));
             if !is_late {
-                row.in_flight = report.in_flight;
+                row.in_flight += report.in_flight;
             }
             row.count(&report.golden, report.seen);
             row.called.count(&report.callers);

@@ -1,14 +1,12 @@
 //! The worker threads that carry traffic: each has its own runtime, connections, upstream pool and counters.
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use mesh::endpoint::Endpoint;
-use mesh::report::{EndpointReport, Seen};
+use mesh::report::EndpointReport;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::exchange::options::ProxyOptions;
@@ -74,25 +72,9 @@ impl Workers {
         }
     }
 
-    /// Collects the counts of all workers since the last call, merged by endpoint.
+    /// Collects the counts of all workers since the last call. An endpoint has a report for each worker that counted it.
     pub async fn collect(&self) -> Vec<EndpointReport> {
-        let mut merged: HashMap<Endpoint, EndpointReport> = HashMap::new();
-        for reports in self.send_to_all(WorkerCommand::Collect).await {
-            for report in reports {
-                match merged.get_mut(&report.endpoint) {
-                    None => {
-                        merged.insert(report.endpoint.clone(), report);
-                    }
-                    Some(sum) => {
-                        sum.golden.merge(&report.golden);
-                        sum.in_flight += report.in_flight;
-                        sum.seen = sum.seen.into_iter().chain(report.seen).reduce(Seen::and);
-                        sum.recent.extend(report.recent);
-                    }
-                }
-            }
-        }
-        merged.into_values().collect()
+        self.send_to_all(WorkerCommand::Collect).await.into_iter().flatten().collect()
     }
 
     /// Applies these rules, and returns when every worker uses them.

@@ -66,6 +66,21 @@ proptest! {
 }
 
 #[test]
+fn what_two_workers_counted_at_one_time_adds_up() {
+    let of_worker = |last: u8, in_flight: u32| {
+        let mut report = counted("/a", in_flight, &[5]);
+        report.callers.add(Some([10, 0, 0, last].into()), Calls::one(0, false));
+        report
+    };
+    let mut ledger = Ledger::default();
+    ledger.absorb(vec![of_worker(1, 1), of_worker(2, 2)]);
+    let row = &ledger.change(1, 0).endpoints[0];
+    assert_eq!((row.golden.hits, row.in_flight, row.callers.sum().hits), (2, 3, 2));
+    ledger.absorb(vec![counted("/a", 1, &[])]);
+    assert_eq!(ledger.change(2, 0).endpoints[0].in_flight, 1, "the number now, not a sum over time");
+}
+
+#[test]
 fn an_endpoint_without_news_is_left_out_of_a_change() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/a", 1, &[5]), counted("/b", 0, &[7])]);

@@ -1,8 +1,10 @@
 //! Tests of what is forwarded: requests and responses, pipelines, cuts at every byte, and forwarding fields.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use mesh::refusal::RefusalReason;
+use mesh::report::EndpointReport;
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::forwarding::Forwarding;
 
@@ -79,6 +81,30 @@ async fn a_conversation_is_the_same_wherever_it_is_cut() {
     for seen in service.join().unwrap() {
         assert_eq!(cut_within_a_chunk(&String::from_utf8_lossy(&seen)), expected);
     }
+}
+
+#[tokio::test]
+async fn every_counted_request_has_a_caller_whichever_worker_served_it() {
+    let (target, _service) = service(20, |stream| {
+        read_head(stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi").unwrap();
+        Vec::new()
+    });
+    let (workers, address) = sidecar(target).await;
+    let talk = tokio::task::spawn_blocking(move || {
+        // All are connected before the first request, so that each worker has its share of them.
+        let mut clients: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for client in &mut clients {
+            client.write_all(b"GET /a HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.ends_with("hi"), "{answer}");
+        }
+    });
+    talk.await.unwrap();
+    let hits = |all: &[EndpointReport]| all.iter().map(|report| report.golden.hits).sum::<u64>();
+    let all = counted_all(&workers, |all| hits(all) == 20).await;
+    assert_eq!(all.iter().map(|report| report.callers.sum().hits).sum::<u64>(), 20, "{all:?}");
 }
 
 #[tokio::test]

@@ -65,12 +65,15 @@ pub(crate) async fn counted(workers: &Workers, route: &str, enough: impl Fn(&End
     let deadline = Instant::now() + PATIENCE;
     let mut sum: Option<EndpointReport> = None;
     loop {
-        for report in workers.collect().await.into_iter().filter(|report| report.endpoint.route() == route) {
+        let mut reports = workers.collect().await;
+        reports.retain(|report| report.endpoint.route() == route);
+        let in_flight = reports.iter().map(|report| report.in_flight).sum();
+        for report in reports {
             match &mut sum {
-                None => sum = Some(report),
+                None => sum = Some(EndpointReport { in_flight, ..report }),
                 Some(sum) => {
                     sum.golden.merge(&report.golden);
-                    sum.in_flight = report.in_flight;
+                    sum.in_flight = in_flight;
                     sum.recent.extend(report.recent);
                 }
             }

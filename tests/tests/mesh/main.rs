@@ -3,6 +3,7 @@
 
 mod access;
 mod behind_nginx;
+mod callers;
 mod clocks;
 mod control_plane;
 mod counters;

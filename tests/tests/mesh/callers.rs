@@ -1,5 +1,4 @@
 //! Tests caller attribution end to end: pods by service name, other clients by address, and no request lost.
-#![allow(clippy::unwrap_used, reason = "a test may end by it")]
 
 use std::net::Ipv4Addr;
 
