@@ -69,8 +69,8 @@ impl ControlPlaneProcess {
 
     /// Hits of all endpoints.
     pub fn hits(&self) -> anyhow::Result<u64> {
-        let told = self.ask("GET", "/api/v1/endpoints", "")?;
-        let rows = told["endpoints"].as_array().context("the answer has no endpoints")?;
+        let reported = self.ask("GET", "/api/v1/endpoints", "")?;
+        let rows = reported["endpoints"].as_array().context("the answer has no endpoints")?;
         Ok(rows.iter().filter_map(|row| row["hits"].as_u64()).sum())
     }
 

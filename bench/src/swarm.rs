@@ -45,11 +45,11 @@ impl Swarm {
     /// Starts all sidecars at once.
     pub fn start(control_plane: SocketAddr, size: SwarmSize, connections: Connections) -> Self {
         let (tally, traffic) = (Arc::new(SwarmCounters::of(size.sidecars)), Arc::new(PodTraffic::of(size.endpoints)));
-        let told = (Arc::clone(&traffic), Arc::new(Second::of(&traffic)));
+        let reported = (Arc::clone(&traffic), Arc::new(Second::of(&traffic)));
         let (mut sidecars, leave) = (JoinSet::new(), CancellationToken::new());
         let mut dialler = Dialler::new(control_plane, connections);
         for number in 0..size.sidecars {
-            let sidecar = SimulatedSidecar::new(number, size, dialler.to(number), told.clone(), Arc::clone(&tally));
+            let sidecar = SimulatedSidecar::new(number, size, dialler.to(number), reported.clone(), Arc::clone(&tally));
             let leave = leave.clone();
             sidecars.spawn(async move {
                 leave.run_until_cancelled(sidecar.run()).await;

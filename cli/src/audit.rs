@@ -42,7 +42,7 @@ pub(crate) async fn run(options: AuditOptions, paint: ColorMode, interrupts: Int
         let mut answer = client.audit(&AuditQuery { limit: Some(options.limit.into()) }).await?;
         answer.audit.retain(|entry| options.only.holds(&entry.namespace, &entry.service));
         let none = "nothing of that has been asked for yet";
-        options.look.told(
+        options.look.format(
             &answer,
             |room| table(&COLUMNS, &answer.audit, none, 0, room, paint),
             || csv::audit::file(&answer.audit),

@@ -44,7 +44,7 @@ pub(crate) async fn run(options: CallersOptions, paint: ColorMode, interrupts: I
     let page = async || {
         let endpoints = client.endpoints(&all).await?.endpoints;
         let callers = client.callers(&find::one(&endpoints, &words)?.id).await?;
-        options.look.told(&callers, |room| page(&callers, room, paint), || csv::callers::file(&callers))
+        options.look.format(&callers, |room| page(&callers, room, paint), || csv::callers::file(&callers))
     };
     options.look.show(interrupts, page).await
 }

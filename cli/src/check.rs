@@ -41,7 +41,7 @@ pub(crate) async fn run(options: CheckOptions, paint: ColorMode, mut interrupts:
         findings = look(&client) => findings,
         interrupt = interrupts.first() => return Ok(ExitCode::from(interrupt.code())),
     };
-    say(&options.output.told(&findings, || findings.words(paint))?)?;
+    say(&options.output.format(&findings, || findings.words(paint))?)?;
     Ok(if findings.worst() == Severity::Error { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

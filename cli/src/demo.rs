@@ -71,11 +71,11 @@ pub(crate) async fn run(options: DemoOptions, paint: ColorMode, mut interrupts: 
         () = time_is_over(options.duration) => {}
         ended = mesh.ended_early() => return Err(ended),
     }
-    let told = match shoppers {
-        Some(shoppers) => tell_what_was_counted(shoppers, &before, dashboard, paint).await,
+    let output = match shoppers {
+        Some(shoppers) => print_counts(shoppers, &before, dashboard, paint).await,
         None => Ok(()),
     };
-    told.and(mesh.stop(PODS_LEAVE_WITHIN).await)
+    output.and(mesh.stop(PODS_LEAVE_WITHIN).await)
 }
 
 fn start(supervisor: Supervisor, home: Home, pods: Vec<DemoPod>, stream_url: &Uri) -> LocalMesh {
@@ -91,12 +91,7 @@ fn start(supervisor: Supervisor, home: Home, pods: Vec<DemoPod>, stream_url: &Ur
     mesh
 }
 
-async fn tell_what_was_counted(
-    shoppers: Shoppers,
-    before: &Counts,
-    dashboard: SocketAddr,
-    paint: ColorMode,
-) -> anyhow::Result<()> {
+async fn print_counts(shoppers: Shoppers, before: &Counts, dashboard: SocketAddr, paint: ColorMode) -> anyhow::Result<()> {
     let tally = shoppers.stop().await?;
     let comparison = summary::compare(tally, before, dashboard).await?;
     say(&format!("\n{}\n", comparison.words(paint)));

@@ -70,7 +70,7 @@ pub(crate) async fn run(options: HistoryOptions, paint: ColorMode, interrupts: I
         let mut history = client.history(&find::one(&endpoints, &words)?.id, &wanted).await?;
         history.exchanges.retain(|exchange| options.range.holds(exchange.started_ms));
         history.exchanges.truncate(options.limit as usize);
-        options.look.told(&history, |room| page(&history, room, paint), || csv::history::file(&history))
+        options.look.format(&history, |room| page(&history, room, paint), || csv::history::file(&history))
     };
     options.look.show(interrupts, page).await
 }

@@ -34,15 +34,15 @@ pub(crate) struct Bell(watch::Sender<Option<Interrupt>>);
 
 /// Creates a sender and its receiver.
 pub(crate) fn bell() -> (Bell, Interrupts) {
-    let (tell, told) = watch::channel(None);
-    (Bell(tell), Interrupts(told))
+    let (print, output) = watch::channel(None);
+    (Bell(print), Interrupts(output))
 }
 
 impl Interrupts {
     /// Waits for the first interrupt; returns at once if it has already arrived.
     pub(crate) async fn first(&mut self) -> Interrupt {
         match self.0.wait_for(Option::is_some).await {
-            Ok(told) => told.expect("it was waited for"),
+            Ok(output) => output.expect("it was waited for"),
             // The sender is gone, so no interrupt can follow.
             Err(_) => std::future::pending().await,
         }

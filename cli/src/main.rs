@@ -111,7 +111,7 @@ fn main() -> ExitCode {
     CompleteEnv::with_factory(Sitio::command).var(completions::VARIABLE).complete();
     let sitio = match Sitio::try_parse() {
         Ok(sitio) => sitio,
-        Err(error) => return usage::tell(&error),
+        Err(error) => return usage::print(&error),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(sitio.command.log()));
     let has_colours = ColorMode::when(sitio.color, &io::stderr()) == ColorMode::Colours;

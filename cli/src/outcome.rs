@@ -20,7 +20,7 @@ pub(crate) enum OutcomeFormat {
 
 impl OutcomeFormat {
     /// Formats the result: as JSON or YAML, or with `words`.
-    pub(crate) fn told<T: Serialize>(self, answer: &T, words: impl FnOnce() -> String) -> anyhow::Result<String> {
+    pub(crate) fn format<T: Serialize>(self, answer: &T, words: impl FnOnce() -> String) -> anyhow::Result<String> {
         Ok(match self {
             Self::Table => words(),
             Self::Json => format!("{}\n", json(&serde_json::to_string_pretty(answer)?)),

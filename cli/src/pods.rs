@@ -43,7 +43,11 @@ pub(crate) async fn run(options: PodsOptions, paint: ColorMode, interrupts: Inte
         answer.pods.retain(|pod| options.only.holds(&pod.namespace, &pod.service));
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
         let columns = columns();
-        options.look.told(&answer, |room| table(&columns, &answer.pods, none, taken_ms, room, paint), || csv::pods::file(&answer))
+        options.look.format(
+            &answer,
+            |room| table(&columns, &answer.pods, none, taken_ms, room, paint),
+            || csv::pods::file(&answer),
+        )
     };
     options.look.show(interrupts, page).await
 }

@@ -72,7 +72,7 @@ impl WaitPolicy {
         mut interrupts: Interrupts,
     ) -> anyhow::Result<ExitCode> {
         if !self.wait {
-            tell(&rule, output)?;
+            print(&rule, output)?;
             return Ok(ExitCode::SUCCESS);
         }
         let id = rule.id.clone();
@@ -83,7 +83,7 @@ impl WaitPolicy {
                 return Ok(ExitCode::from(interrupt.code()));
             }
         };
-        tell(&waited, output)?;
+        print(&waited, output)?;
         match stand(&waited, change) {
             Stand::Everywhere => {}
             Stand::Over => bail!("{}", over(&waited)),
@@ -116,8 +116,8 @@ impl WaitPolicy {
     }
 }
 
-fn tell(rule: &Rule, output: OutcomeFormat) -> anyhow::Result<()> {
-    say(&output.told(rule, String::new)?)
+fn print(rule: &Rule, output: OutcomeFormat) -> anyhow::Result<()> {
+    say(&output.format(rule, String::new)?)
 }
 
 fn stand(rule: &Rule, change: PendingChange) -> Stand {

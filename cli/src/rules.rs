@@ -40,12 +40,12 @@ pub(crate) async fn run(options: RulesOptions, paint: ColorMode, interrupts: Int
     let page = async || {
         if let Some(id) = &options.rule {
             let rule = client.rule(id).await?;
-            return options.look.told(&rule, |room| one(&rule, room, paint), || csv::rules::receipts(&rule));
+            return options.look.format(&rule, |room| one(&rule, room, paint), || csv::rules::receipts(&rule));
         }
         let mut answer: Rules = client.rules().await?;
         answer.rules.retain(|rule| options.namespace.as_ref().is_none_or(|namespace| *namespace == rule.namespace));
         let none = "no rule is in force: every endpoint is on";
-        options.look.told(
+        options.look.format(
             &answer,
             |room| table(&RULES, &answer.rules, none, moment::now_ms(), room, paint),
             || csv::rules::file(&answer.rules),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// An endpoint with a hundred requests, one of which failed.
 pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
-    let told = json!({
+    let output = json!({
         "id": format!("e{service}{method}{route}"), "namespace": "default", "service": service, "method": method, "route": route,
         "file": false, "hits": 100, "by_rule": 0, "failed": 1, "failed_by_sitio": 0, "client_gone": 0, "avg_ms": 12.5,
         "min_ms": 0.84, "p50_ms": 9.1, "p90_ms": 20.0, "p95_ms": 212.0, "p99_ms": 1240.0, "p999_ms": null, "max_ms": 1300.0,
@@ -16,7 +16,7 @@ pub(crate) fn endpoint(service: &str, method: &str, route: &str) -> Endpoint {
         "in_flight": 1, "first_seen": "2025-11-20T14:00:00.000Z", "last_seen": "2025-11-20T14:07:41.042Z",
         "state": EndpointState::On, "rule": null, "pods": ["a-0", "a-1"],
     });
-    serde_json::from_value(told).expect("the sample is an endpoint")
+    serde_json::from_value(output).expect("the sample is an endpoint")
 }
 
 /// An API response with these endpoints.

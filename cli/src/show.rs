@@ -64,7 +64,7 @@ impl ShowOptions {
     }
 
     /// Formats an answer: `table` formats it for people, `csv` for spreadsheets.
-    pub(crate) fn told<T: Serialize>(
+    pub(crate) fn format<T: Serialize>(
         &self,
         answer: &T,
         table: impl FnOnce(TableWidth) -> String,
@@ -158,8 +158,8 @@ impl PagedScreen {
             Self::Same => format!("\x1b[H{}\x1b[J", page.replace('\n', "\x1b[K\n")),
             Self::Below => format!("{page}\n"),
             Self::Stream => page.to_owned(),
-            Self::Csv(told @ false) => {
-                *told = !page.is_empty();
+            Self::Csv(reported @ false) => {
+                *reported = !page.is_empty();
                 page.to_owned()
             }
             Self::Csv(true) => page.split_once('\n').map_or("", |(_, lines)| lines).to_owned(),

@@ -102,7 +102,7 @@ pub(crate) async fn run(options: StatOptions, paint: ColorMode, interrupts: Inte
         let mut answer = client.endpoints(&wanted()).await?;
         options.sort.sort(&mut answer.endpoints);
         let taken_ms = moment::unix_ms(&answer.taken_at).unwrap_or_else(moment::now_ms);
-        options.look.told(
+        options.look.format(
             &answer,
             |room| {
                 let table = table(&COLUMNS, &answer.endpoints, &none, taken_ms, room, paint);

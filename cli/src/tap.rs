@@ -109,7 +109,7 @@ async fn watch(mut tap: TapStream, output: TapOutput, paint: ColorMode, account:
         match event {
             TapEvent::Exchange(seen) => {
                 account.shown += 1;
-                say(&told(&seen, output, paint)?)?;
+                say(&format(&seen, output, paint)?)?;
             }
             TapEvent::Dropped(dropped) => account.drop(dropped),
             TapEvent::Ended(ended) => bail!("the tap has ended: {}; try again", short(&ended.why)),
@@ -119,7 +119,7 @@ async fn watch(mut tap: TapStream, output: TapOutput, paint: ColorMode, account:
     bail!("the tap has ended: the control plane has closed it; try again")
 }
 
-fn told(seen: &TappedExchange, output: TapOutput, paint: ColorMode) -> anyhow::Result<String> {
+fn format(seen: &TappedExchange, output: TapOutput, paint: ColorMode) -> anyhow::Result<String> {
     Ok(match output {
         TapOutput::Line => line::of(seen, paint),
         // Paths and names are untrusted, and may hold characters that control a terminal.
@@ -182,7 +182,7 @@ mod tests {
         });
         let seen: TappedExchange = serde_json::from_value(seen).unwrap();
 
-        let line = told(&seen, TapOutput::Json, ColorMode::Plain).unwrap();
+        let line = format(&seen, TapOutput::Json, ColorMode::Plain).unwrap();
 
         assert!(line.contains(r"/a\u202eb\u009b2J"), "{line}");
         assert_eq!(serde_json::from_str::<TappedExchange>(&line).unwrap().exchange.path, seen.exchange.path);

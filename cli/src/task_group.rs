@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_part_that_fails_is_heard_of_before_the_end() {
+    async fn a_part_that_fails_is_reported_before_the_end() {
         let mut parts = TaskGroup::default();
         parts.start(async { Err(anyhow!("out of luck")) });
         assert_eq!(parts.ended_early().await.to_string(), "out of luck");

@@ -88,7 +88,7 @@ async fn watch(
         let wish = tokio::select! {
             event = events.next() => keys::wish(model, &event.context("read the keyboard: it is closed")??),
             // After a panic, the panic hook has already restored the terminal.
-            told = asks.told() => asks.take(told.context("ask the control plane")?, model),
+            output = asks.next_fetched() => asks.take(output.context("ask the control plane")?, model),
             () = screen.asked_to_stop() => KeyAction::Stop,
             _ = interrupts.first() => KeyAction::Quit,
         };

@@ -10,7 +10,7 @@ use crate::stdout::{beside, say};
 pub(crate) const USAGE: u8 = 2;
 
 /// Prints clap's message, and returns the exit code.
-pub(crate) fn tell(error: &clap::Error) -> ExitCode {
+pub(crate) fn print(error: &clap::Error) -> ExitCode {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             // A closed output is not an error.

@@ -51,13 +51,13 @@ fn main() -> anyhow::Result<()> {
     let filling = Instant::now();
     let rows = fill(&store, until_ms)?;
     println!("filled a week of {} endpoints: {rows} slots of ten seconds in {:.1?}", SERVICES * ENDPOINTS, filling.elapsed());
-    tell_size(&store)?;
+    print_size(&store)?;
     let written = write(&store, until_ms)?;
     println!("rows written: {written:.0} a second (goal: {ROWS_PER_SECOND_MIN:.0} at least)");
     let asked = query(&store)?;
     println!("a week of all endpoints, and the week before: {asked:.1?} (goal: {QUERY_MAX:?} at most)");
     drop(store);
-    tell_start(folder.path())?;
+    print_start(folder.path())?;
     ensure!(written >= ROWS_PER_SECOND_MIN && asked <= QUERY_MAX, "a goal was missed");
     Ok(())
 }
@@ -171,7 +171,7 @@ fn query(store: &Arc<RedbStore>) -> anyhow::Result<Duration> {
 
 /// Prints the size. The fill level of the pages decides how much of the file may be used
 /// (`FULL_PERCENT` in the store).
-fn tell_size(store: &RedbStore) -> anyhow::Result<()> {
+fn print_size(store: &RedbStore) -> anyhow::Result<()> {
     let size = store.size()?;
     let bytes: u64 = size.slot_bytes.iter().sum();
     println!(
@@ -186,11 +186,11 @@ fn tell_size(store: &RedbStore) -> anyhow::Result<()> {
 
 /// Measures what a control plane does before it listens: the check of the file, and the restore of
 /// the timeline.
-fn tell_start(folder: &Path) -> anyhow::Result<()> {
+fn print_start(folder: &Path) -> anyhow::Result<()> {
     let began = Instant::now();
     let store = RedbStore::open_with(folder, Keep::DEFAULT)?;
     let opened = began.elapsed();
-    tell_size(&store)?;
+    print_size(&store)?;
     let rules = control_plane::model::rules_state::RulesState::load(control_plane::store::Store::load(&store)?, now_ms());
     restore(&store, &rules, Budget::default(), now_ms())?;
     println!("start: {opened:.1?} to look through the file, {:.1?} with the last hour in memory", began.elapsed());

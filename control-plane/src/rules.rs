@@ -53,8 +53,8 @@ impl Rules {
     }
 
     /// Sets a hook that runs before a new rule set is published, where blocking is allowed.
-    pub fn set_before_publish(&self, tell: impl Fn(&RulesState) + Send + Sync + 'static) {
-        self.0.before_publish.set(tell);
+    pub fn set_before_publish(&self, send: impl Fn(&RulesState) + Send + Sync + 'static) {
+        self.0.before_publish.set(send);
     }
 
     /// Sets the lookup of a service's counted endpoints, by namespace and service.

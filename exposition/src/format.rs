@@ -22,11 +22,12 @@ impl Format {
             let mut parts = entry.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default();
             let parameters: Vec<_> = parts.filter_map(|part| part.split_once('=')).collect();
-            let told = |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
-            let Some(format) = Self::of(kind, told) else { continue };
+            let reported =
+                |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
+            let Some(format) = Self::of(kind, reported) else { continue };
             // A weight has at most three decimals. An invalid weight counts as 0, so that it cannot
             // win.
-            let weight = told("q").map_or(1.0, |q| q.parse().unwrap_or(0.0_f32)).clamp(0.0, 1.0);
+            let weight = reported("q").map_or(1.0, |q| q.parse().unwrap_or(0.0_f32)).clamp(0.0, 1.0);
             let thousandths = (weight * 1e3) as u16;
             if thousandths > 0 && (thousandths, format.rank()) > (best.1, best.0.rank()) {
                 best = (format, thousandths);
@@ -44,11 +45,11 @@ impl Format {
         }
     }
 
-    fn of<'a>(kind: &str, told: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
-        let is = |name, value| told(name).is_none_or(|told| told.trim_matches('"') == value);
+    fn of<'a>(kind: &str, reported: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
+        let is = |name, value| reported(name).is_none_or(|reported| reported.trim_matches('"') == value);
         match kind.to_ascii_lowercase().as_str() {
             "application/vnd.google.protobuf" => {
-                (told("proto").is_some() && is("proto", "io.prometheus.client.MetricFamily") && is("encoding", "delimited"))
+                (reported("proto").is_some() && is("proto", "io.prometheus.client.MetricFamily") && is("encoding", "delimited"))
                     .then_some(Self::Protobuf)
             }
             "application/openmetrics-text" => is("version", "1.0.0").then_some(Self::OpenMetrics),
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_asks_is_told_in_the_format_that_they_prefer() {
+    fn the_format_is_the_one_that_the_client_prefers() {
         let protobuf = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited";
         let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                           text/plain;version=0.0.4;q=0.5,*/*;q=0.1";

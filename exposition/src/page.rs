@@ -94,16 +94,16 @@ impl Exposition {
         self.families.retain(|family| !family.series.is_empty());
         let mut registry = Registry::default();
         registry.register_collector(Box::new(self));
-        let mut told = String::new();
+        let mut reported = String::new();
         match format {
             Format::Protobuf => return prometheus_protobuf::encode_to_vec(&registry).expect(NEVER),
-            Format::OpenMetrics => text::encode(&mut told, &registry).expect(NEVER),
+            Format::OpenMetrics => text::encode(&mut reported, &registry).expect(NEVER),
             Format::Text => {
-                text::encode_registry(&mut told, &registry).expect(NEVER);
-                told = classic_text::from_open_metrics(&mem::take(&mut told));
+                text::encode_registry(&mut reported, &registry).expect(NEVER);
+                reported = classic_text::from_open_metrics(&mem::take(&mut reported));
             }
         }
-        told.into_bytes()
+        reported.into_bytes()
     }
 }
 

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_told_apart_from_junk() {
+    fn a_name_is_distinguished_from_junk() {
         assert_eq!(Endpoint::named("GET", "/a").unwrap().to_string(), "GET /a");
         assert_eq!(Endpoint::named("", "/a"), Err(BadEndpoint::Method));
         assert_eq!(Endpoint::named("G T", "/a"), Err(BadEndpoint::Method));

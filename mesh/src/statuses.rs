@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_and_codes_are_told_apart() {
+    fn classes_and_codes_are_distinguished() {
         let statuses: StatusFilter = "5xx, 404".parse().unwrap();
         assert_eq!(
             [500, 599, 404, 403, 200, 0, 600, 999].map(|status| statuses.hold(status)),

@@ -83,25 +83,25 @@ mod tests {
 
     #[test]
     fn the_pods_description_has_the_last_word() {
-        let told = |name: &str| Some(name.to_owned());
+        let reported = |name: &str| Some(name.to_owned());
         let named = PodDescription {
-            pod: told("web-6c9f7d5b8-2kqxz"),
+            pod: reported("web-6c9f7d5b8-2kqxz"),
             service: None,
-            namespace: told("shop"),
-            pod_uid: told("uid-1"),
-            node: told("node-1"),
+            namespace: reported("shop"),
+            pod_uid: reported("uid-1"),
+            node: reported("node-1"),
             addresses: Some(vec![[10, 0, 0, 7].into()]),
         };
         let workload = Identity::new(named.clone()).workload;
         assert_eq!((workload.service.as_str(), workload.namespace.as_str()), ("web", "shop"));
         assert_eq!((workload.pod_uid.as_str(), workload.node.as_str()), ("uid-1", "node-1"));
         assert_eq!(workload.addresses, [IpAddr::from([10, 0, 0, 7])]);
-        let renamed = Identity::new(PodDescription { service: told("storefront"), ..named });
+        let renamed = Identity::new(PodDescription { service: reported("storefront"), ..named });
         assert_eq!(renamed.workload.service, "storefront");
     }
 
     #[test]
-    fn a_sidecar_that_was_told_nothing_is_still_somebody() {
+    fn a_sidecar_without_settings_has_an_identity() {
         let (one, other) = (Identity::new(PodDescription::default()), Identity::new(PodDescription::default()));
         assert!(!one.workload.pod.is_empty() && !one.workload.service.is_empty());
         assert_ne!(one.workload.pod_uid, other.workload.pod_uid);

@@ -68,7 +68,7 @@ pub struct LedgerRow {
     open: OpenShare,
     unreported: EndpointHistory,
     reported_in_flight: u32,
-    told_seen: bool,
+    reported_seen: bool,
 }
 
 /// An endpoint's share of the open window.
@@ -188,7 +188,7 @@ impl Ledger {
             recent.truncate(room);
             room -= recent.len();
             row.reported_in_flight = row.in_flight;
-            let is_news = coverage == Coverage::Snapshot || !std::mem::replace(&mut row.told_seen, row.seen.is_some());
+            let is_news = coverage == Coverage::Snapshot || !std::mem::replace(&mut row.reported_seen, row.seen.is_some());
             endpoints.push(EndpointReport {
                 endpoint: endpoint.clone(),
                 is_file: row.is_file,
@@ -216,7 +216,7 @@ impl LedgerRow {
             open: OpenShare::default(),
             unreported: EndpointHistory::new(UNREPORTED),
             reported_in_flight: 0,
-            told_seen: false,
+            reported_seen: false,
         }
     }
 
@@ -229,7 +229,7 @@ impl LedgerRow {
         self.called.absorb(&other.called);
         self.open.count(&other.open.golden, other.open.seen);
         self.seen = self.seen.into_iter().chain(other.seen).reduce(Seen::and);
-        self.told_seen = false;
+        self.reported_seen = false;
         self.history.keep(other.history.iter().cloned().collect());
         self.unreported.keep(other.unreported.iter().cloned().collect());
     }

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_told_apart_from_junk() {
+    fn an_address_is_distinguished_from_junk() {
         for (text, said) in [
             ("127.0.0.1:8087", "127.0.0.1:8087"),
             ("[::1]:8087", "[::1]:8087"),

@@ -77,9 +77,9 @@ fn an_exchange_on_kept_connections_allocates_nothing() {
 
         let counted = allocation_counter::measure(|| conversation.go_on(COUNTED));
 
-        let told = conversation.worker.collect();
-        let hits: u64 = told.iter().map(|report| report.golden.hits).sum();
-        assert_eq!(told.iter().map(|report| report.callers.named().count()).sum::<usize>(), 1, "who asked is told, too");
+        let reported = conversation.worker.collect();
+        let hits: u64 = reported.iter().map(|report| report.golden.hits).sum();
+        assert_eq!(reported.iter().map(|report| report.callers.named().count()).sum::<usize>(), 1, "who asked is told, too");
         assert!(hits >= COUNTED as u64, "{}: only {hits} exchanges were carried", kind.name);
         assert!(counted.count_total <= GROWTHS_MAX, "{}: {counted:?} for {COUNTED} exchanges", kind.name);
     }
@@ -103,8 +103,8 @@ impl Conversation {
         let address = listener.local_addr().unwrap();
         let (orders, ordered) = mpsc::sync_channel(1);
         let done = Arc::<Notify>::default();
-        let told = Arc::clone(&done);
-        thread::spawn(move || client(address, &request, answer_bytes, &ordered, &told));
+        let reported = Arc::clone(&done);
+        thread::spawn(move || client(address, &request, answer_bytes, &ordered, &reported));
         let (stream, caller) = listener.accept().unwrap();
         stream.set_nonblocking(true).unwrap();
         let mut serving = JoinSet::new();

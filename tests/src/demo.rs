@@ -43,8 +43,8 @@ impl Demo {
     pub fn control_plane(&self) -> Pid {
         let number =
             |line: &String| line.split("process ").nth(1)?.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok();
-        let told = self.process.stdout().iter().rev().find_map(number);
-        told.and_then(Pid::from_raw).expect("the demo tells the process of its control plane")
+        let output = self.process.stdout().iter().rev().find_map(number);
+        output.and_then(Pid::from_raw).expect("the demo tells the process of its control plane")
     }
 }
 

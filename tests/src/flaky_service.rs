@@ -59,11 +59,11 @@ impl FlakyService {
             for stream in listener.incoming().flatten() {
                 let book = Arc::clone(&book);
                 thread::spawn(move || {
-                    let tell = |target: &str| {
+                    let send = |target: &str| {
                         *book.lock().expect("nothing panics while it holds the counts").entry(target.to_owned()).or_default() +=
                             1;
                     };
-                    let _ = serve(&stream, moment, tell);
+                    let _ = serve(&stream, moment, send);
                     if manner == CloseKind::Reset {
                         let _ = set_socket_linger(&stream, Some(Duration::ZERO));
                     }
@@ -97,7 +97,7 @@ pub fn scripted(answer: impl Into<Vec<u8>>) -> u16 {
 }
 
 /// Serves a connection; returns when it is to break.
-fn serve(stream: &TcpStream, moment: BreakPoint, tell: impl Fn(&str)) -> io::Result<()> {
+fn serve(stream: &TcpStream, moment: BreakPoint, send: impl Fn(&str)) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut peeked = [0; 256];
@@ -111,7 +111,7 @@ fn serve(stream: &TcpStream, moment: BreakPoint, tell: impl Fn(&str)) -> io::Res
                 break target.to_owned();
             }
         };
-        tell(&target);
+        send(&target);
         let is_faithful = target == "/good" || target == "/last";
         let breaks_at = |now: BreakPoint| !is_faithful && moment == now;
         if breaks_at(BreakPoint::BeforeReading) {

@@ -107,8 +107,8 @@ impl Terminal {
 
     /// Whether the program is stopped, as by Ctrl-Z.
     pub fn is_stopped(&self) -> bool {
-        let told = std::fs::read_to_string(format!("/proc/{}/stat", self.program().as_raw_pid())).expect("it runs");
-        told.rsplit(") ").next().is_some_and(|state| state.starts_with('T'))
+        let answer = std::fs::read_to_string(format!("/proc/{}/stat", self.program().as_raw_pid())).expect("it runs");
+        answer.rsplit(") ").next().is_some_and(|state| state.starts_with('T'))
     }
 
     #[track_caller]

@@ -121,8 +121,8 @@ mod tests {
             presented: vec![rustls::ExtendedKeyPurpose::ClientAuth],
         };
         for why in [purpose, CertificateError::Revoked, CertificateError::BadEncoding] {
-            let told = certificate_problem(&why).to_string();
-            assert!(!told.contains(['{', ':', '"']), "{told}");
+            let reported = certificate_problem(&why).to_string();
+            assert!(!reported.contains(['{', ':', '"']), "{reported}");
         }
     }
 }

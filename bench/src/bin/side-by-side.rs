@@ -109,8 +109,8 @@ fn serve(body_bytes: usize) -> anyhow::Result<SocketAddr> {
 }
 
 fn machine_load() -> Option<String> {
-    let told = std::fs::read_to_string("/proc/loadavg").ok()?;
-    Some(told.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
+    let reported = std::fs::read_to_string("/proc/loadavg").ok()?;
+    Some(reported.split_whitespace().take(3).collect::<Vec<_>>().join(" "))
 }
 
 /// A thousand connections on each side need more than the usual 1,024 descriptors; the proxies inherit the limit.

@@ -25,12 +25,12 @@ impl Crowd {
     pub fn start(size: SwarmSize, cores: Cores) -> anyhow::Result<Self> {
         let server = Server::start(cores)?;
         let (stream, leave) = (server.stream, CancellationToken::new());
-        let (tell, told) = mpsc::channel();
+        let (write, reported) = mpsc::channel();
         let leaving = leave.clone();
-        let swarm = thread::spawn(move || run(stream, size, &tell, leaving));
+        let swarm = thread::spawn(move || run(stream, size, &write, leaving));
         let crowd = Self { server, leave, swarm: Some(swarm) };
         // A swarm that fails drops the sender; joining its thread returns the error.
-        match told.recv() {
+        match reported.recv() {
             Ok(()) => Ok(crowd),
             Err(_) => Err(crowd.end().err().unwrap_or_else(|| anyhow!("the swarm ended by itself"))),
         }

@@ -26,7 +26,7 @@ const DIAL_AGAIN: Duration = Duration::from_millis(100);
 const HELD_BACK_MAX_MS: u64 = 4000;
 
 /// Data that all sidecars share: their traffic, and the encoded report of one second of it.
-pub(super) type Told = (Arc<PodTraffic>, Arc<Second>);
+pub(super) type Reported = (Arc<PodTraffic>, Arc<Second>);
 
 /// A simulated sidecar.
 pub struct SimulatedSidecar {
@@ -40,7 +40,7 @@ pub struct SimulatedSidecar {
     /// Seconds of traffic that its pod has had.
     seconds: u64,
     /// Seconds of traffic that it has reported on this stream.
-    told: u64,
+    received: u64,
     windows: SwarmWindows,
     /// Delay after the end of a window before it is sent.
     held_back_ms: u64,
@@ -52,7 +52,7 @@ impl SimulatedSidecar {
         number: usize,
         size: SwarmSize,
         way: DialRoute,
-        (traffic, second): Told,
+        (traffic, second): Reported,
         tally: Arc<SwarmCounters>,
     ) -> Self {
         let copies = size.sidecars.div_ceil(size.services).max(1);
@@ -84,7 +84,7 @@ impl SimulatedSidecar {
             tally,
             is_first_of_service,
             seconds: 0,
-            told: 0,
+            received: 0,
             windows: SwarmWindows::default(),
             held_back_ms: number as u64 * 7919 % HELD_BACK_MAX_MS,
         }
@@ -115,7 +115,7 @@ impl SimulatedSidecar {
             let (mark, seconds) = self.windows.baseline();
             let _ = stream.window(&self.traffic.window(WindowKind::Baseline, mark, seconds));
         }
-        self.told = self.seconds;
+        self.received = self.seconds;
         let snapshot = Covered { seq: 1, coverage: Coverage::Snapshot, seconds: self.seconds, at_ms: now_ms() };
         let bytes = stream.report(&self.traffic.report(snapshot)).map_err(|()| "a new stream has no room".to_owned())?;
         self.windows.reported();
@@ -130,7 +130,7 @@ impl SimulatedSidecar {
         let mut seq = 1;
         loop {
             tokio::select! {
-                heard = stream.hear() => match heard {
+                received = stream.receive() => match received {
                     StreamMessage::Rules(receipt) => stream.confirm(receipt).await,
                     StreamMessage::Kept(mark) => self.windows.acked(mark),
                     StreamMessage::Nothing => {}
@@ -153,13 +153,14 @@ impl SimulatedSidecar {
             self.tally.add_hits(self.traffic.hits());
         }
         self.windows.pass(now_ms(), u64::from(is_active));
-        let change = Covered { seq: *seq + 1, coverage: Coverage::Change, seconds: self.seconds - self.told, at_ms: now_ms() };
+        let change =
+            Covered { seq: *seq + 1, coverage: Coverage::Change, seconds: self.seconds - self.received, at_ms: now_ms() };
         if !stream.has_room() {
             return self.tally.record_delayed_report();
         }
         let second = (change.seconds == 1).then(|| stream.second(change.seq, change.at_ms, &self.second)).flatten();
         if let Ok(bytes) = second.unwrap_or_else(|| stream.report(&self.traffic.report(change))) {
-            (self.told, *seq) = (self.seconds, change.seq);
+            (self.received, *seq) = (self.seconds, change.seq);
             self.tally.record_frame(self.number, change.at_ms, bytes);
             self.windows.reported();
         }

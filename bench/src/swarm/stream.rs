@@ -108,7 +108,7 @@ impl SwarmStream {
     }
 
     /// Returns the next message. A rule set is validated as in the real sidecar.
-    pub(super) async fn hear(&mut self) -> StreamMessage {
+    pub(super) async fn receive(&mut self) -> StreamMessage {
         let desired = match self.down.message().await {
             Err(status) => return StreamMessage::End(status.to_string()),
             Ok(None) => return StreamMessage::End("the control plane closed the stream".to_owned()),

@@ -18,7 +18,7 @@ pub(super) struct SwarmWindows {
     /// The last slot that was sent on this stream.
     sent: u64,
     /// The last slot that the reports of this stream cover.
-    told: u64,
+    received: u64,
 }
 
 impl SwarmWindows {
@@ -34,13 +34,13 @@ impl SwarmWindows {
 
     /// Starts a new stream; everything up to `mark` is durable.
     pub(super) fn begin_stream(&mut self, mark: u64) {
-        (self.sent, self.told) = (0, 0);
+        (self.sent, self.received) = (0, 0);
         self.acked(mark);
     }
 
     /// Records that a report of this stream covers everything up to now.
     pub(super) fn reported(&mut self) {
-        self.told = self.held.back().map_or(0, |(slot, _)| *slot);
+        self.received = self.held.back().map_or(0, |(slot, _)| *slot);
     }
 
     /// Marks everything up to this slot as durable.
@@ -58,7 +58,7 @@ impl SwarmWindows {
 
     /// Returns the next window to send, as slot and seconds, if one had ended at `by_ms`.
     pub(super) fn next(&mut self, by_ms: u64) -> Option<(u64, u64)> {
-        let next = *self.held.iter().find(|(slot, _)| *slot > self.sent && *slot <= self.told && *slot < slot_of(by_ms))?;
+        let next = *self.held.iter().find(|(slot, _)| *slot > self.sent && *slot <= self.received && *slot < slot_of(by_ms))?;
         self.sent = next.0;
         Some(next)
     }

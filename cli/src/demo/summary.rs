@@ -43,17 +43,17 @@ pub(crate) async fn counted_before(dashboard: SocketAddr) -> anyhow::Result<Coun
 /// Polls the control plane until it has counted everything sent since `before`, or until [`REPORTS_WITHIN`] is over.
 pub(crate) async fn compare(tally: SentCounts, before: &Counts, dashboard: SocketAddr) -> anyhow::Result<Comparison> {
     let client = client_of(dashboard)?;
-    let mut told = Err(anyhow!("the control plane did not say what it has counted within {} s", REPORTS_WITHIN.as_secs()));
+    let mut output = Err(anyhow!("the control plane did not say what it has counted within {} s", REPORTS_WITHIN.as_secs()));
     let asking = async {
-        while !told.as_ref().is_ok_and(Comparison::misses_nothing) {
+        while !output.as_ref().is_ok_and(Comparison::misses_nothing) {
             let counted = counted(&client).await.map(|counted| since(before, counted));
-            told = counted.map(|counted| Comparison { sent: tally.requests.clone(), counted, not_sent: tally.not_sent });
+            output = counted.map(|counted| Comparison { sent: tally.requests.clone(), counted, not_sent: tally.not_sent });
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
     // On a timeout, the last result counts.
     let _ = timeout(REPORTS_WITHIN, asking).await;
-    told
+    output
 }
 
 fn client_of(dashboard: SocketAddr) -> anyhow::Result<Client> {

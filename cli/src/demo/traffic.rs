@@ -133,7 +133,7 @@ async fn shop(seed: u64, clients: Arc<Clients>, entrances: Arc<Entrances>, day: 
         match answer {
             Some(Ok(answer)) => {
                 tally.sent(&call);
-                shopper.hear(&call, &answer);
+                shopper.receive(&call, &answer);
             }
             Some(Err(error)) if error.is_connect() => tally.could_not_send(),
             // The request was sent, so the sidecar has counted it, with whatever result.

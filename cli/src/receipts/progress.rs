@@ -12,7 +12,7 @@ use crate::stdout::beside;
 /// Shows which pods have answered. Writes to standard error, so that standard output has only the result.
 pub(super) struct ReceiptProgress {
     bar: Option<ProgressBar>,
-    told: BTreeSet<String>,
+    output: BTreeSet<String>,
 }
 
 impl ReceiptProgress {
@@ -23,7 +23,7 @@ impl ReceiptProgress {
             let style = style.expect("the template is right").progress_chars("█▉▊▋▌▍▎▏ ");
             ProgressBar::with_draw_target(Some(rule.pods.len() as u64), ProgressDrawTarget::stderr()).with_style(style)
         });
-        Self { bar, told: BTreeSet::new() }
+        Self { bar, output: BTreeSet::new() }
     }
 
     /// Shows receipts that are new since the last call.
@@ -44,7 +44,7 @@ impl ReceiptProgress {
                 ReceiptState::Refused => "refused".to_owned(),
                 _ => continue,
             };
-            if self.told.insert(receipt.pod.clone()) {
+            if self.output.insert(receipt.pod.clone()) {
                 beside(&format!("  {}: {words}", short(&receipt.pod)));
             }
         }

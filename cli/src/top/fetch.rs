@@ -97,19 +97,19 @@ impl Asks {
     }
 
     /// Waits for the next response. A cancelled request has none.
-    pub(super) async fn told(&mut self) -> Result<Fetched, JoinError> {
+    pub(super) async fn next_fetched(&mut self) -> Result<Fetched, JoinError> {
         loop {
             match self.under_way.join_next().await {
                 Some(Err(error)) if error.is_cancelled() => {}
-                Some(told) => return told,
+                Some(output) => return output,
                 None => std::future::pending().await,
             }
         }
     }
 
     /// Applies a response to the model, and schedules the next request.
-    pub(super) fn take(&mut self, told: Fetched, model: &mut Model) -> KeyAction {
-        match told {
+    pub(super) fn take(&mut self, output: Fetched, model: &mut Model) -> KeyAction {
+        match output {
             Fetched::List(answer) => {
                 match answer {
                     Ok(answer) => model.take(answer),

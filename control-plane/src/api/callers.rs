@@ -85,22 +85,22 @@ impl Whole {
             Who::Others => (CallerKind::Other, None, None, None),
         };
         let pods = caller.pods.into_iter().map(|pod| self.pod(pod)).collect();
-        let Counts { hits, share, failures, rps, last_seen } = self.counts(caller.heard);
+        let Counts { hits, share, failures, rps, last_seen } = self.counts(caller.received);
         Caller { kind, namespace, service, address, hits, share, failures, rps, last_seen, pods }
     }
 
-    fn pod(self, CallingPod { pod, address, heard }: CallingPod) -> CallerPod {
-        let Counts { hits, share, failures, rps, last_seen } = self.counts(heard);
+    fn pod(self, CallingPod { pod, address, received }: CallingPod) -> CallerPod {
+        let Counts { hits, share, failures, rps, last_seen } = self.counts(received);
         CallerPod { pod, address: address.to_string(), hits, share, failures, rps, last_seen }
     }
 
-    fn counts(self, heard: CallerCounts) -> Counts {
+    fn counts(self, received: CallerCounts) -> Counts {
         Counts {
-            hits: heard.calls.hits,
-            share: (heard.share_of(self.sum) * 1e4).round() / 1e4,
-            failures: heard.calls.failures,
-            rps: rate(self.rps * heard.share_lately_of(self.sum)),
-            last_seen: instant(heard.calls.last_ms),
+            hits: received.calls.hits,
+            share: (received.share_of(self.sum) * 1e4).round() / 1e4,
+            failures: received.calls.failures,
+            rps: rate(self.rps * received.share_lately_of(self.sum)),
+            last_seen: instant(received.calls.last_ms),
         }
     }
 }

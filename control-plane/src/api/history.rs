@@ -61,8 +61,8 @@ pub(super) async fn of_endpoint(
         Ok(gathered) => gathered,
         Err(Busy) => return Ok(busy()),
     };
-    let knows_nobody = gathered.answered.is_empty() && gathered.missing.is_empty() && gathered.exchanges.is_empty();
-    if let Some(pod) = wanted.pod.filter(|_| knows_nobody) {
+    let knows_none = gathered.answered.is_empty() && gathered.missing.is_empty() && gathered.exchanges.is_empty();
+    if let Some(pod) = wanted.pod.filter(|_| knows_none) {
         let detail = format!("no pod {pod} of {} is attached; /api/v1/pods lists those there are", series.service);
         return Err(ProblemResponse::new(StatusCode::NOT_FOUND, "unknown-pod", "No such pod", detail));
     }

@@ -48,7 +48,7 @@ impl From<PodRow> for Pod {
             },
             connected: row.connected_ms.is_some(),
             connected_at: row.connected_ms.map(instant),
-            heard_at: instant(row.heard_ms),
+            heard_at: instant(row.last_message_ms),
             rps: rate(row.rps),
             resources: row.resources.map(pod_resources),
             clock_offset_ms: row.skew.map(Skew::offset_ms),

@@ -190,7 +190,7 @@ impl From<&PodReceipt> for Receipt {
             rule_status::ReceiptState::Refused(why) => (ReceiptState::Refused, None, Some(why.clone())),
             rule_status::ReceiptState::Gone => (ReceiptState::Gone, None, None),
         };
-        let heard_at = (receipt.heard_ms > 0).then(|| instant(receipt.heard_ms));
+        let heard_at = (receipt.last_message_ms > 0).then(|| instant(receipt.last_message_ms));
         Self { pod: receipt.pod.clone(), state, took_ms, why, heard_at }
     }
 }

@@ -98,7 +98,7 @@ struct Live {
     reader: TapReader,
     begun: bool,
     ended: bool,
-    told: TapLosses,
+    reported: TapLosses,
     ticks: Interval,
     per_second_max: u32,
     drain: CancellationToken,
@@ -108,7 +108,7 @@ impl Live {
     fn new(reader: TapReader, per_second_max: u32, drain: CancellationToken) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { reader, begun: false, ended: false, told: TapLosses::default(), ticks, per_second_max, drain }
+        Self { reader, begun: false, ended: false, reported: TapLosses::default(), ticks, per_second_max, drain }
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -140,8 +140,8 @@ impl Live {
     /// What was not shown since the tap was opened, if the counts have changed since they were last sent.
     fn dropped(&mut self) -> Option<Event> {
         let lost = self.reader.tap.losses();
-        let is_more = lost != self.told;
-        self.told = lost;
+        let is_more = lost != self.reported;
+        self.reported = lost;
         let TapLosses { rate, queue, reader, unasked, pods } = lost;
         is_more.then(|| event("dropped", &TapDropped { rate, queue, reader, unasked, pods }))
     }

@@ -97,7 +97,7 @@ fn store_replaced(snapshot: &Snapshot) -> Option<AttentionCells> {
 /// The item for pods that do not report.
 fn silent(snapshot: &Snapshot) -> Option<AttentionCells> {
     let silent: Vec<&PodRow> = snapshot.pods.iter().filter(|pod| pod.state == PodState::Silent).collect();
-    let longest_ms = silent.iter().map(|pod| snapshot.taken_ms.saturating_sub(pod.heard_ms)).max()?;
+    let longest_ms = silent.iter().map(|pod| snapshot.taken_ms.saturating_sub(pod.last_message_ms)).max()?;
     let title = if silent.len() == 1 { silent[0].workload.pod.clone() } else { format!("{} pods", silent.len()) };
     Some(AttentionCells {
         kind: "warn",
@@ -204,8 +204,8 @@ mod tests {
         ];
         assert_eq!(sample_items(|_| {}), expected.map(|(kind, text)| (kind.to_owned(), text.to_owned())));
 
-        let heard = sample_items(|snapshot| snapshot.pods.clear());
-        assert_eq!(heard[2], ("wait".into(), "GET /legacy/export Turning off: waiting for 1 of 2 pods, 12 s".into()));
+        let received = sample_items(|snapshot| snapshot.pods.clear());
+        assert_eq!(received[2], ("wait".into(), "GET /legacy/export Turning off: waiting for 1 of 2 pods, 12 s".into()));
     }
 
     #[test]

@@ -82,10 +82,10 @@ mod tests {
 
     #[test]
     fn a_sign_goes_with_a_word() {
-        let told = |now, before| moved(Some(now), Some(before));
-        assert_eq!((told(112.0, 100.0).as_str(), told(97.0, 100.0).as_str()), ("▲ up 12 %", "▼ down 3.0 %"));
-        assert_eq!((told(100.2, 100.0).as_str(), told(1500.0, 100.0).as_str()), ("= same", "▲ up 15×"));
-        assert_eq!((told(1.0, 0.0).as_str(), moved(None, Some(1.0)).as_str()), ("", ""));
+        let reported = |now, before| moved(Some(now), Some(before));
+        assert_eq!((reported(112.0, 100.0).as_str(), reported(97.0, 100.0).as_str()), ("▲ up 12 %", "▼ down 3.0 %"));
+        assert_eq!((reported(100.2, 100.0).as_str(), reported(1500.0, 100.0).as_str()), ("= same", "▲ up 15×"));
+        assert_eq!((reported(1.0, 0.0).as_str(), moved(None, Some(1.0)).as_str()), ("", ""));
         assert_eq!(failing(&golden(100, 8, 1), &golden(1000, 4, 1)), "▲ up from 0.40 %");
         assert_eq!(failing(&golden(1000, 4, 1), &golden(100, 8, 1)), "▼ down from 8.0 %");
         assert_eq!(failing(&golden(10, 4, 1), &golden(100, 8, 1)), "", "ten requests say little");
@@ -94,13 +94,13 @@ mod tests {
     #[test]
     fn the_sentence_says_against_what_or_why_not() {
         let mut snapshot = sample::snapshot();
-        let told = sentence(&golden(1120, 22, 14), &golden(1000, 4, 7), &snapshot);
+        let reported = sentence(&golden(1120, 22, 14), &golden(1000, 4, 7), &snapshot);
         let expected = "Against the 5 min before: hits ▲ up 12 %, from 1,000; 5xx ▲ up from 0.40 %; p95 ▲ up 100 %, from 6.9 ms.";
-        assert_eq!(told, expected);
-        let told = sentence(&golden(5, 0, 14), &GoldenMetrics::default(), &snapshot);
-        assert_eq!(told, "Against the 5 min before: hits: none then; 5xx: too few requests, or none failed; p95: unknown.");
+        assert_eq!(reported, expected);
+        let reported = sentence(&golden(5, 0, 14), &GoldenMetrics::default(), &snapshot);
+        assert_eq!(reported, "Against the 5 min before: hits: none then; 5xx: too few requests, or none failed; p95: unknown.");
         (snapshot.before_ms, snapshot.since_ms) = (None, snapshot.taken_ms - 420_000);
-        let told = sentence(&golden(5, 0, 14), &GoldenMetrics::default(), &snapshot);
-        assert_eq!(told, "Not compared with the 5 min before: counting started 7 min ago.");
+        let reported = sentence(&golden(5, 0, 14), &GoldenMetrics::default(), &snapshot);
+        assert_eq!(reported, "Not compared with the 5 min before: counting started 7 min ago.");
     }
 }

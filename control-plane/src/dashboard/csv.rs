@@ -102,7 +102,7 @@ fn pod_cell(row: &PodRow, column: PodColumn) -> CsvCell {
         PodColumn::CpuLimit => CsvCell::number(used.map(|used| used.cpu_limit_milli).filter(|limit| *limit > 0)),
         PodColumn::Rps => CsvCell::Number(format!("{:.3}", row.rps)),
         PodColumn::ConnectedAt => instant(row.connected_ms),
-        PodColumn::HeardAt => instant(Some(row.heard_ms)),
+        PodColumn::HeardAt => instant(Some(row.last_message_ms)),
         PodColumn::Revision => CsvCell::number(row.confirmed.map(|(revision, _)| revision)),
         PodColumn::Took => CsvCell::number(row.confirmed.map(|(_, took_ms)| took_ms)),
         PodColumn::RevisionWanted => CsvCell::Number(row.revision_wanted.to_string()),

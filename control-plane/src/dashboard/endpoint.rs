@@ -116,7 +116,7 @@ pub fn look(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, colu
     let lately = lately(state, row, snapshot.taken_ms);
     let rules = state.app.rules.state();
     let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
-    let (told, called_by) = (RequestHistory::told(state, row), state.callers_of_endpoints(&[&row.id], snapshot.taken_ms));
+    let (reported, called_by) = (RequestHistory::describe(state, row), state.callers_of_endpoints(&[&row.id], snapshot.taken_ms));
     let entries = &entries;
     EndpointView::at(&ViewSource {
         row,
@@ -125,7 +125,7 @@ pub fn look(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, colu
         lately: &lately,
         called_by: &called_by,
         entries,
-        told: &told,
+        reported: &reported,
         zone,
     })
 }

@@ -96,14 +96,14 @@ mod tests {
     use crate::dashboard::sample;
 
     #[test]
-    fn the_title_and_the_icon_tell_what_is_wrong() {
+    fn the_title_and_the_icon_show_what_is_wrong() {
         let frame = FrameCells::of("Pods", &sample::snapshot());
         assert_eq!((frame.title.as_str(), frame.icon.as_str()), ("(3) Pods · Sitio", "static/mark-bad.svg"));
         assert_eq!(frame.problems, "POST /api/checkout fails. GET /api/search is slow. Pod legacy-2 is silent");
     }
 
     #[test]
-    fn where_nothing_is_wrong_there_is_nothing_to_tell() {
+    fn where_nothing_is_wrong_no_banner_is_shown() {
         let mut snapshot = sample::snapshot();
         snapshot.endpoints.clear();
         snapshot.pods.clear();

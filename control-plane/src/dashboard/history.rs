@@ -114,7 +114,7 @@ impl RequestHistory {
     }
 
     /// The exchanges of an endpoint that its pods have pushed without a query.
-    pub fn told(state: &DashboardState, row: &EndpointRow) -> Vec<RememberedExchange> {
+    pub fn describe(state: &DashboardState, row: &EndpointRow) -> Vec<RememberedExchange> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         state
             .app

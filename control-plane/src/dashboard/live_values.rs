@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_is_told() {
-        let told = changes(&cells(14_580), &cells(14_581));
+    fn only_changes_are_sent() {
+        let reported = changes(&cells(14_580), &cells(14_581));
 
-        let row = &told["e000000000005"];
+        let row = &reported["e000000000005"];
         assert_eq!(row["hits"], "14,581");
         assert_eq!(row.get("route"), None);
-        assert_eq!(told.get("e000000000001"), None);
+        assert_eq!(reported.get("e000000000001"), None);
         assert_eq!(changes(&cells(1), &cells(1)), json!({}));
     }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_text_is_told_when_it_comes_and_when_it_goes() {
+    fn an_empty_text_is_sent_when_it_appears_and_when_it_disappears() {
         let blocked = |text: &str| {
             let mut cells = Cells::default();
             cells.show("x", &Blocked { blocked: text });

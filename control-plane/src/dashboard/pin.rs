@@ -252,7 +252,7 @@ mod tests {
 
     use super::*;
     use crate::counts::timeline::Timeline;
-    use crate::counts::timeline::counted_span::CountedSpan as Told;
+    use crate::counts::timeline::counted_span::CountedSpan as Reported;
     use crate::model::reporter::Reporter;
 
     fn series(names: &[(&str, &str, u64)]) -> Vec<Arc<Series>> {
@@ -262,14 +262,14 @@ mod tests {
             let series = timeline.series(reporter, &Endpoint::named(method, route).unwrap());
             let mut golden = GoldenMetrics::default();
             golden.hits = *hits;
-            series.record(Told { from_ms: 0, to_ms: 0 }, &golden, None);
+            series.record(Reported { from_ms: 0, to_ms: 0 }, &golden, None);
             series
         };
         names.iter().map(one).collect()
     }
 
     #[test]
-    fn what_a_pattern_takes_in_is_told_before() {
+    fn the_rows_that_a_pattern_merges_are_shown_before() {
         let all = series(&[
             ("GET", "/users/a", 5),
             ("GET", "/users/b", 1200),

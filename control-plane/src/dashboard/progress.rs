@@ -106,16 +106,16 @@ impl PodWord {
             ReceiptState::Pending if status.ended.is_some() => ("gone", "never answered".into()),
             ReceiptState::Pending => {
                 let waited = time::span(now_ms.saturating_sub(status.created_ms));
-                ("wait", format!("no answer for {waited}, {}", last_heard(pod, now_ms)))
+                ("wait", format!("no answer for {waited}, {}", last_message(pod, now_ms)))
             }
         };
         Self { pod: pod.pod.clone(), kind, words }
     }
 }
 
-fn last_heard(pod: &PodReceipt, now_ms: u64) -> String {
-    match time::age(now_ms.saturating_sub(pod.heard_ms)) {
-        _ if pod.heard_ms == 0 => "never seen".into(),
+fn last_message(pod: &PodReceipt, now_ms: u64) -> String {
+    match time::age(now_ms.saturating_sub(pod.last_message_ms)) {
+        _ if pod.last_message_ms == 0 => "never seen".into(),
         now if now == "now" => "last seen now".into(),
         age => format!("last seen {age} ago"),
     }
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn each_pod_s_word_is_told() {
+    fn the_receipt_of_each_pod_is_shown() {
         let progress =
             progress(&[ReceiptState::Applied { took_ms: 31 }, ReceiptState::Pending, ReceiptState::Refused("full".into())]);
         let words: Vec<&str> = progress.pods.iter().map(|pod| &*pod.words).collect();

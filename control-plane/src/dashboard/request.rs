@@ -58,7 +58,7 @@ pub struct RequestCells {
     /// The pod's name.
     pub pod: String,
     /// `cached` if the pod does not answer now and has pushed the request before; else empty.
-    pub told: &'static str,
+    pub reported: &'static str,
     /// The caller: a pod, a service if its pods share an address, else an address; a dash if it is unknown.
     pub caller: String,
     /// The caller's address.
@@ -116,7 +116,7 @@ impl RequestCells {
             bytes_in: number::payload(exchange.bytes_in as f64),
             bytes_out: number::payload(exchange.bytes_out as f64),
             pod: place.pod.to_owned(),
-            told: if known == HistorySource::Pushed { "cached" } else { "" },
+            reported: if known == HistorySource::Pushed { "cached" } else { "" },
             caller: caller(&exchange, owners),
             caller_address: exchange.caller.map(|caller| caller.to_string()).unwrap_or_default(),
             trace: exchange.trace.map(|trace| trace.to_string()).unwrap_or_default(),
@@ -131,7 +131,7 @@ fn caller(exchange: &Exchange, owners: &AddressIndex) -> String {
     match owners.owner(address, exchange.started_ms) {
         AddressOwner::Pod(workload) => workload.pod.clone(),
         AddressOwner::Service(workload) => service_label(&workload.namespace, &workload.service),
-        AddressOwner::Nobody => address.to_string(),
+        AddressOwner::Unknown => address.to_string(),
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_ours_is_not_told_in_the_words_of_the_service() {
+    fn a_failure_of_the_sidecar_is_not_shown_as_one_of_the_service() {
         let status = |status, outcome| of(Exchange { status, outcome, ..Exchange::default() });
         assert_eq!(status(502, Outcome::UpstreamConnect).words, "upstream-connect");
         assert_eq!(status(404, Outcome::Answered).words, "Not Found");
@@ -182,16 +182,16 @@ mod tests {
         ]);
         let endpoint = Endpoint::named("GET", "/a").unwrap();
         let place = RequestPlace { namespace: "default", service: "shop", endpoint: &endpoint, pod: "shop-1" };
-        let told = |address: Option<[u8; 4]>| {
+        let reported = |address: Option<[u8; 4]>| {
             let exchange = Exchange { caller: address.map(Into::into), ..Exchange::default() };
             let cells = RequestCells::of(place, exchange, HistorySource::Fetched, &owners);
             (cells.caller, cells.caller_address)
         };
         let pair = |caller: &str, address: &str| (caller.to_owned(), address.to_owned());
-        assert_eq!(told(Some([10, 0, 0, 1])), pair("web-0", "10.0.0.1"));
-        assert_eq!(told(Some([10, 0, 0, 9])), pair("web", "10.0.0.9"), "two pods of a service share it");
-        assert_eq!(told(Some([192, 0, 2, 7])), pair("192.0.2.7", "192.0.2.7"));
-        assert_eq!(told(None), pair("–", ""));
+        assert_eq!(reported(Some([10, 0, 0, 1])), pair("web-0", "10.0.0.1"));
+        assert_eq!(reported(Some([10, 0, 0, 9])), pair("web", "10.0.0.9"), "two pods of a service share it");
+        assert_eq!(reported(Some([192, 0, 2, 7])), pair("192.0.2.7", "192.0.2.7"));
+        assert_eq!(reported(None), pair("–", ""));
     }
 
     #[test]

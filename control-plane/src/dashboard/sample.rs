@@ -78,7 +78,7 @@ pub(crate) fn rule(row: &EndpointRow, receipts: &[ReceiptState]) -> Arc<RuleStat
     let pods = receipts.iter().enumerate().map(|(at, state)| PodReceipt {
         pod: format!("{}-{}", row.service, at + 1),
         state: state.clone(),
-        heard_ms: NOW_MS - 14_000,
+        last_message_ms: NOW_MS - 14_000,
     });
     Arc::new(RuleStatus {
         rule: Rule {
@@ -130,7 +130,7 @@ pub(crate) fn snapshot() -> Snapshot {
     }
 }
 
-fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
+fn pod(name: &str, state: PodState, last_message_ms: u64) -> PodRow {
     let workload = Workload {
         namespace: "default".into(),
         service: "legacy".into(),
@@ -146,7 +146,7 @@ fn pod(name: &str, state: PodState, heard_ms: u64) -> PodRow {
         claimants: 1,
         state,
         connected_ms: Some(NOW_MS - 3_600_000),
-        heard_ms,
+        last_message_ms,
         resources: Some(Resources {
             memory_bytes: 238 << 20,
             memory_limit_bytes: 256 << 20,

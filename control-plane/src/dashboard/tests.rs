@@ -63,7 +63,7 @@ async fn no_page_and_no_script_names_an_address_from_the_root_of_the_host() {
 }
 
 #[tokio::test]
-async fn a_newcomer_is_told_an_address_that_can_be_reached() {
+async fn the_first_steps_name_an_address_that_can_be_reached() {
     let (mut pages, _drain, _folder) = empty();
     let html = text(get(&mut pages, "/").await).await;
     assert!(html.contains("sitio run --control-plane http://mesh.example:8091"));

@@ -135,7 +135,7 @@ fn payload(snapshot: &Snapshot, now: &GoldenMetrics) -> Tile {
 pub fn pods(pods: &[PodRow], now_ms: u64) -> Tile {
     let there = pods.iter().filter(|pod| pod.state != PodState::Gone).count();
     let silent_ms: Vec<u64> =
-        pods.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| now_ms.saturating_sub(pod.heard_ms)).collect();
+        pods.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| now_ms.saturating_sub(pod.last_message_ms)).collect();
     let longest_ms = silent_ms.iter().copied().max().unwrap_or(0);
     let mut tile = Tile {
         now: Quantity { v: number::count((there - silent_ms.len()) as u64), u: "" },

@@ -126,20 +126,20 @@ mod tests {
     use super::*;
     use crate::dashboard::sample::NOW_MS;
 
-    async fn told(cookie: &str) -> Zone {
+    async fn describe(cookie: &str) -> Zone {
         let (mut parts, ()) = Request::get("/audit").header(header::COOKIE, cookie).body(()).unwrap().into_parts();
         Zone::from_request_parts(&mut parts, &()).await.unwrap()
     }
 
     #[tokio::test]
-    async fn a_browser_tells_its_zone_and_nobody_can_tell_nonsense() {
-        let berlin = told("sitio_session=x; sitio_zone=Europe/Berlin").await;
+    async fn a_browser_sends_its_zone_and_nonsense_is_ignored() {
+        let berlin = describe("sitio_session=x; sitio_zone=Europe/Berlin").await;
         assert_eq!(
             (berlin.words().as_str(), berlin.clock(NOW_MS).as_str()),
             ("Times are in the zone Europe/Berlin.", "15:07:41")
         );
         for cookie in ["", "sitio_zone=", "sitio_zone=Mars/Base", "sitio_zone=../../etc/passwd", "sitio_zone=<b>"] {
-            assert_eq!(told(cookie).await, Zone::default(), "{cookie}");
+            assert_eq!(describe(cookie).await, Zone::default(), "{cookie}");
         }
         assert_eq!(Zone::default().words(), "Times are UTC.");
     }

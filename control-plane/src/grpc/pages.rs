@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_late_answer_is_no_offence_and_one_that_nobody_asked_for_is() {
+    fn a_late_answer_is_no_offence_and_an_unrequested_one_is() {
         let mut waiting = HistoryFetches::default();
         let (late, reader) = ask();
         let fetch = waiting.start(late).unwrap();

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sidecar_is_told_of_what_concerns_it_and_only_when_that_changes() {
+    fn a_sidecar_receives_its_taps_only_when_they_change() {
         let all = Arc::<tap::OpenTaps>::default();
         let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         assert_eq!(sent(&mut taps, &all), None);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn readers_are_told_when_a_stream_ends() {
+    fn readers_are_notified_when_a_stream_ends() {
         let all = Arc::<tap::OpenTaps>::default();
         let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let mut reader = open(&all, "shop-1");

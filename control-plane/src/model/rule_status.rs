@@ -32,7 +32,7 @@ pub struct PodReceipt {
     /// The state of the rule on this pod.
     pub state: ReceiptState,
     /// When its last message arrived, milliseconds since the Unix epoch.
-    pub heard_ms: u64,
+    pub last_message_ms: u64,
 }
 
 /// The state of a rule on one pod.

@@ -33,7 +33,7 @@ pub struct ResolvedCaller {
     /// Its identity.
     pub who: Who,
     /// Its requests.
-    pub heard: CallerCounts,
+    pub received: CallerCounts,
     /// The calling pods of a service, busiest first.
     pub pods: Vec<CallingPod>,
 }
@@ -62,7 +62,7 @@ pub struct CallingPod {
     /// The address that it calls from.
     pub address: IpAddr,
     /// Its requests.
-    pub heard: CallerCounts,
+    pub received: CallerCounts,
 }
 
 /// The requests of each address; the key `None` is for callers that are not listed individually.
@@ -87,7 +87,7 @@ impl CalledBy {
         for pod in fleet.pods().processes(&one.namespace, &one.service) {
             pod.each_endpoint(|counted| {
                 if numbers.contains(&counted.series.number) {
-                    counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
+                    counted.each_caller(now_ms, |address, received| by_address.entry(address).or_default().add(received));
                 }
             });
         }
@@ -102,14 +102,14 @@ impl CalledBy {
         for series in timeline.all() {
             ids.insert(series.number, series.id.clone());
             show(&series.past_callers(), |address, calls| {
-                let heard = CallerCounts { calls, ..CallerCounts::default() };
-                all.entry(series.number).or_default().entry(address).or_default().add(heard);
+                let received = CallerCounts { calls, ..CallerCounts::default() };
+                all.entry(series.number).or_default().entry(address).or_default().add(received);
             });
         }
         for pod in fleet.pods().all_processes() {
             pod.each_endpoint(|counted| {
                 let by_address = all.entry(counted.series.number).or_default();
-                counted.each_caller(now_ms, |address, heard| by_address.entry(address).or_default().add(heard));
+                counted.each_caller(now_ms, |address, received| by_address.entry(address).or_default().add(received));
             });
         }
         let owners = AddressIndex::from_fleet(fleet, now_ms);
@@ -120,23 +120,23 @@ impl CalledBy {
     fn by_name(by_address: ByAddress, owners: &AddressIndex) -> Self {
         let mut sum = CallerCounts::default();
         let mut callers: HashMap<Who, ResolvedCaller> = HashMap::new();
-        for (address, heard) in by_address {
-            sum.add(heard);
-            let owner = address.map_or(AddressOwner::Nobody, |address| owners.owner(address, heard.calls.last_ms));
+        for (address, received) in by_address {
+            sum.add(received);
+            let owner = address.map_or(AddressOwner::Unknown, |address| owners.owner(address, received.calls.last_ms));
             let (who, pod) = match (owner, address) {
                 (_, None) => (Who::Others, None),
-                (AddressOwner::Nobody, Some(address)) => (Who::Address(address), None),
+                (AddressOwner::Unknown, Some(address)) => (Who::Address(address), None),
                 (AddressOwner::Pod(workload), Some(address)) => {
-                    let pod = CallingPod { pod: Some(workload.pod.clone()), address, heard };
+                    let pod = CallingPod { pod: Some(workload.pod.clone()), address, received };
                     (Who::service(&workload.namespace, &workload.service), Some(pod))
                 }
                 (AddressOwner::Service(workload), Some(address)) => {
-                    (Who::service(&workload.namespace, &workload.service), Some(CallingPod { pod: None, address, heard }))
+                    (Who::service(&workload.namespace, &workload.service), Some(CallingPod { pod: None, address, received }))
                 }
             };
-            let nobody = || ResolvedCaller { who: who.clone(), heard: CallerCounts::default(), pods: Vec::new() };
-            let caller = callers.entry(who.clone()).or_insert_with(nobody);
-            caller.heard.add(heard);
+            let unknown = || ResolvedCaller { who: who.clone(), received: CallerCounts::default(), pods: Vec::new() };
+            let caller = callers.entry(who.clone()).or_insert_with(unknown);
+            caller.received.add(received);
             caller.pods.extend(pod);
         }
         Self { callers: in_order(callers), sum, unknown_hits: 0 }
@@ -146,21 +146,21 @@ impl CalledBy {
 /// The busiest callers first, with at most [`ADDRESSES_MAX`] addresses, and the others last.
 fn in_order(callers: HashMap<Who, ResolvedCaller>) -> Vec<ResolvedCaller> {
     let mut callers: Vec<ResolvedCaller> = callers.into_values().collect();
-    callers.sort_by(|a, b| (Reverse(a.heard.calls.hits), &a.who).cmp(&(Reverse(b.heard.calls.hits), &b.who)));
-    let mut others = ResolvedCaller { who: Who::Others, heard: CallerCounts::default(), pods: Vec::new() };
+    callers.sort_by(|a, b| (Reverse(a.received.calls.hits), &a.who).cmp(&(Reverse(b.received.calls.hits), &b.who)));
+    let mut others = ResolvedCaller { who: Who::Others, received: CallerCounts::default(), pods: Vec::new() };
     let mut addresses = 0;
     callers.retain_mut(|caller| {
         addresses += usize::from(matches!(caller.who, Who::Address(_)));
-        let is_told = caller.who != Who::Others && (addresses <= ADDRESSES_MAX || !caller.pods.is_empty());
-        if !is_told {
-            others.heard.add(caller.heard);
+        let is_reported = caller.who != Who::Others && (addresses <= ADDRESSES_MAX || !caller.pods.is_empty());
+        if !is_reported {
+            others.received.add(caller.received);
         }
         caller.pods.sort_by(|a, b| {
-            (Reverse(a.heard.calls.hits), &a.pod, a.address).cmp(&(Reverse(b.heard.calls.hits), &b.pod, b.address))
+            (Reverse(a.received.calls.hits), &a.pod, a.address).cmp(&(Reverse(b.received.calls.hits), &b.pod, b.address))
         });
-        is_told
+        is_reported
     });
-    callers.extend(Some(others).filter(|others| others.heard.calls.hits > 0));
+    callers.extend(Some(others).filter(|others| others.received.calls.hits > 0));
     callers
 }
 

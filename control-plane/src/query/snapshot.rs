@@ -119,7 +119,7 @@ pub struct PodRow {
     /// When its stream began, milliseconds since the Unix epoch; `None` if it has none now.
     pub connected_ms: Option<u64>,
     /// When its last message arrived, milliseconds since the Unix epoch.
-    pub heard_ms: u64,
+    pub last_message_ms: u64,
     /// Memory and CPU, as last reported.
     pub resources: Option<Resources>,
     /// Requests per second over the last 10 s.

@@ -56,7 +56,7 @@ mod tests {
             by: String::new(),
             reason: String::new(),
         };
-        let receipt = |state: &ReceiptState| PodReceipt { pod: "legacy-1".into(), state: state.clone(), heard_ms: 0 };
+        let receipt = |state: &ReceiptState| PodReceipt { pod: "legacy-1".into(), state: state.clone(), last_message_ms: 0 };
         RuleStatus { rule, revision: 1, created_ms: 1, ended: None, pods: receipts.iter().map(receipt).collect() }
     }
 

@@ -13,19 +13,19 @@ pub fn status<'a>(record: &RuleRecord, copies: impl IntoIterator<Item = &'a PodV
     let selector = &record.rule.selector;
     let mut pods: BTreeMap<String, PodReceipt> = BTreeMap::new();
     for pod in &selector.pods {
-        pods.insert(pod.clone(), PodReceipt { pod: pod.clone(), state: ReceiptState::Gone, heard_ms: 0 });
+        pods.insert(pod.clone(), PodReceipt { pod: pod.clone(), state: ReceiptState::Gone, last_message_ms: 0 });
     }
     for copy in copies.into_iter().filter(|copy| selector.selects(&copy.workload)) {
         let is_gone = copy.state == PodState::Gone;
         let name = &copy.workload.pod;
         // A pod that came back under its old name has a new uid, and replaces the old one.
         let is_replaced = is_gone && pods.get(name).is_some_and(|known| known.state != ReceiptState::Gone);
-        let was_never_told = is_gone && copy.heard_ms < record.created_ms;
-        if is_replaced || was_never_told {
+        let was_never_reported = is_gone && copy.last_message_ms < record.created_ms;
+        if is_replaced || was_never_reported {
             continue;
         }
         let state = if is_gone { ReceiptState::Gone } else { state(record, &copy.receipts) };
-        pods.insert(name.clone(), PodReceipt { pod: name.clone(), state, heard_ms: copy.heard_ms });
+        pods.insert(name.clone(), PodReceipt { pod: name.clone(), state, last_message_ms: copy.last_message_ms });
     }
     RuleStatus {
         rule: record.rule.clone(),
@@ -39,12 +39,12 @@ pub fn status<'a>(record: &RuleRecord, copies: impl IntoIterator<Item = &'a PodV
 /// A pod's receipt for a rule or, once the rule has ended, for its end.
 pub fn state(record: &RuleRecord, receipts: &ReceiptLog) -> ReceiptState {
     let rule = record.rule.id.as_str();
-    let (heard, revision, commanded_ms) = match &record.ending {
+    let (received, revision, commanded_ms) = match &record.ending {
         None => (receipts.applied(rule), record.revision, record.created_ms),
         Some(ending) => (receipts.released(rule), ending.revision, ending.at_ms),
     };
-    if let Some(heard) = heard {
-        return ReceiptState::Applied { took_ms: heard.took_ms(commanded_ms) };
+    if let Some(received) = received {
+        return ReceiptState::Applied { took_ms: received.took_ms(commanded_ms) };
     }
     match (receipts.confirmed(), receipts.refused()) {
         // The pod never knew the rule, or released it long ago.

@@ -43,7 +43,7 @@ fn there_are_only_so_many_and_one_that_ends_makes_room() {
 }
 
 #[test]
-fn a_reader_who_does_not_read_loses_what_has_no_room_and_is_told_how_much() {
+fn a_slow_reader_loses_what_has_no_room_and_learns_how_much() {
     let taps = Arc::<OpenTaps>::default();
     let mut reader = open(&taps, "", 10_000);
     for _ in 0..1000 {
@@ -84,7 +84,7 @@ fn what_was_not_asked_for_is_not_shown() {
 }
 
 #[test]
-fn a_scope_names_whom_it_concerns() {
+fn a_scope_selects_sidecars() {
     let taps = Arc::<OpenTaps>::default();
     let scope = |service: &str, pod: Option<&str>| {
         let scope = TapScope { service: Some(service.into()), pod: pod.map(str::to_owned), namespace: None };

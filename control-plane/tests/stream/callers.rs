@@ -17,24 +17,24 @@ fn at(service: &str, pod: &str, address: &str) -> Greeting {
     greeting
 }
 
-fn callers(told: &[(&str, u64)]) -> Callers {
+fn callers(reported: &[(&str, u64)]) -> Callers {
     let mut callers = Callers::default();
-    for (address, hits) in told {
+    for (address, hits) in reported {
         callers.add(address.parse().ok(), Calls { hits: *hits, failures: 0, last_ms: control_plane::clock::now_ms() });
     }
     callers
 }
 
 /// Reads the callers of an endpoint after it has counted this many requests.
-async fn told(server: &TestControlPlane, service: &str, route: &str, hits: u64) -> Value {
+async fn describe(server: &TestControlPlane, service: &str, route: &str, hits: u64) -> Value {
     let id = server.row_with(service, route, hits).await["id"].as_str().unwrap().to_owned();
     server.get(&format!("/api/v1/endpoints/{id}/callers")).await
 }
 
 /// `[["web", 5], ["192.0.2.7", 2]]`, and so on.
-fn names(told: &Value) -> Value {
+fn names(reported: &Value) -> Value {
     let name = |row: &Value| [&row["service"], &row["address"], &row["kind"]].into_iter().find(|name| !name.is_null()).cloned();
-    told["callers"].as_array().unwrap().iter().map(|row| json!([name(row), row["hits"]])).collect()
+    reported["callers"].as_array().unwrap().iter().map(|row| json!([name(row), row["hits"]])).collect()
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn pods_are_named_by_service_and_every_hit_has_a_caller() {
     cart.callers = callers(&[("10.0.0.1", 4)]);
     cart.report(Change, &[("/a", hits(4))]).await;
 
-    let all = told(&server, "cart", "/a", 12).await;
+    let all = describe(&server, "cart", "/a", 12).await;
     assert_eq!(names(&all), json!([["web", 9], ["192.0.2.7", 2], ["other", 1]]), "{all}");
     assert_eq!((&all["hits"], &all["unknown_hits"]), (&json!(12), &json!(0)));
     let pod = &all["callers"][0]["pods"][0];
@@ -63,7 +63,7 @@ async fn pods_are_named_by_service_and_every_hit_has_a_caller() {
         if web["connected"] == false { Ok(()) } else { Err(web) }
     })
     .await;
-    assert_eq!(names(&told(&server, "cart", "/a", 12).await)[0], json!(["web", 9]));
+    assert_eq!(names(&describe(&server, "cart", "/a", 12).await)[0], json!(["web", 9]));
     let (status, problem) = server.ask(Method::GET, "/api/v1/endpoints/e000000000000/callers", None).await;
     assert_eq!((status, &problem["type"].as_str().unwrap().ends_with("unknown-endpoint")), (StatusCode::NOT_FOUND, &true));
     server.stop().await;
@@ -76,7 +76,7 @@ async fn live_pods_resend_their_callers_after_a_restart() {
     let mut cart = first.attach_as(cart_is.clone()).await;
     cart.callers = callers(&[("192.0.2.7", 3)]);
     cart.report(Snapshot, &[("/a", hits(3))]).await;
-    assert_eq!(names(&told(&first, "cart", "/a", 3).await), json!([["192.0.2.7", 3]]));
+    assert_eq!(names(&describe(&first, "cart", "/a", 3).await), json!([["192.0.2.7", 3]]));
     first.stop().await;
 
     let second = TestControlPlane::start(folder.path());
@@ -85,7 +85,7 @@ async fn live_pods_resend_their_callers_after_a_restart() {
     for _ in 0..2 {
         cart.report(Snapshot, &[("/a", hits(4))]).await;
     }
-    assert_eq!(names(&told(&second, "cart", "/a", 4).await), json!([["192.0.2.7", 3], ["192.0.2.8", 1]]));
+    assert_eq!(names(&describe(&second, "cart", "/a", 4).await), json!([["192.0.2.7", 3], ["192.0.2.8", 1]]));
     second.stop().await;
 }
 
@@ -123,7 +123,7 @@ async fn a_sidecar_with_invented_callers_is_rejected_and_affects_no_other() {
     live.at_ms = u64::MAX;
     live.callers = vec![one([10, 0, 0, 9].repeat(2), vec![1, 3]), wire::Callers { id: 77, ..good_one }];
     strange.send(live.into()).await;
-    let all = told(&server, "cart", "/a", 5).await;
+    let all = describe(&server, "cart", "/a", 5).await;
     assert_eq!(names(&all), json!([["10.0.0.9", 4], ["10.0.0.1", 1]]), "{all}");
     assert!(all["callers"][0]["last_seen"].as_str().unwrap() <= all["taken_at"].as_str().unwrap(), "{all}");
     let metrics = reqwest::get(format!("http://{}/metrics", server.http)).await.unwrap().text().await.unwrap();

@@ -131,8 +131,8 @@ async fn a_receipt_for_other_rules_than_were_sent_is_no_receipt() {
     let applied = wire::Applied { revision: rules.revision, rules_hash: 42, ok: true, ..wire::Applied::default() };
     liar.send(up::Message::Applied(applied)).await;
     assert_refused(liar.ended().await, "rules_hash");
-    let told = server.get(&format!("/api/v1/rules/{}", rule["id"].as_str().unwrap())).await;
-    assert_eq!(told["pods"][0]["state"], "pending", "{told}");
+    let reported = server.get(&format!("/api/v1/rules/{}", rule["id"].as_str().unwrap())).await;
+    assert_eq!(reported["pods"][0]["state"], "pending", "{reported}");
     server.stop().await;
 }
 

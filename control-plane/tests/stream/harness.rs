@@ -217,8 +217,8 @@ impl FakeSidecar {
 
     /// The next message, or why there is none.
     pub(crate) async fn next_message(&mut self) -> Result<Option<down::Message>, Status> {
-        let heard = tokio::time::timeout(SOON, self.down.message()).await.expect("something is said soon");
-        Ok(heard?.and_then(|down| down.message))
+        let received = tokio::time::timeout(SOON, self.down.message()).await.expect("something is said soon");
+        Ok(received?.and_then(|down| down.message))
     }
 
     /// The next set of rules.

@@ -163,11 +163,11 @@ async fn what_cannot_be_asked_is_refused_with_what_can() {
         ("?color=red", StatusCode::BAD_REQUEST, "color"),
         ("?pod=shop-9", StatusCode::NOT_FOUND, "shop-9"),
     ] {
-        let (told, problem) = server.ask(Method::GET, &format!("{path}{query}"), None).await;
-        assert_eq!(told, status, "{query}: {problem}");
+        let (reported, problem) = server.ask(Method::GET, &format!("{path}{query}"), None).await;
+        assert_eq!(reported, status, "{query}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains(words), "{query}: {problem}");
     }
-    let (told, problem) = server.ask(Method::GET, "/api/v1/endpoints/e0/history", None).await;
-    assert_eq!((told, &problem["status"]), (StatusCode::NOT_FOUND, &json!(404)));
+    let (reported, problem) = server.ask(Method::GET, "/api/v1/endpoints/e0/history", None).await;
+    assert_eq!((reported, &problem["status"]), (StatusCode::NOT_FOUND, &json!(404)));
     server.stop().await;
 }

@@ -113,7 +113,7 @@ async fn confirmed(server: &TestControlPlane, pod: &str, revision: u64) -> Value
 }
 
 #[tokio::test]
-async fn pods_of_another_service_hear_of_a_revision_with_their_next_report_and_are_not_behind_until_then() {
+async fn pods_of_another_service_get_a_revision_with_their_next_report_and_are_not_behind_until_then() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestControlPlane::start(folder.path());
     let (mut meant, mut other) = (server.attach("legacy", "legacy-1").await, server.attach("web", "web-1").await);

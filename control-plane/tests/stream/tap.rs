@@ -36,9 +36,9 @@ impl Reader {
         loop {
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let line = |field: &str| event.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default().to_owned();
-                let (told, data) = (line("event: "), line("data: "));
+                let (reported, data) = (line("event: "), line("data: "));
                 self.text = String::from(rest);
-                if told == name {
+                if reported == name {
                     return serde_json::from_str(&data).unwrap();
                 }
             }
@@ -49,7 +49,7 @@ impl Reader {
 }
 
 /// The next set of taps that a sidecar receives.
-async fn told(sidecar: &mut FakeSidecar) -> Vec<Tap> {
+async fn describe(sidecar: &mut FakeSidecar) -> Vec<Tap> {
     loop {
         if let down::Message::Taps(set) = sidecar.next_message().await.expect("the stream is open").expect("the stream is open") {
             return taps(set).unwrap();
@@ -75,14 +75,14 @@ async fn each_tap_shows_what_it_asked_for_and_counts_what_it_drops() {
     server.wait_for_pod("cart-1").await;
 
     let mut failures = Reader::open(&server, "?service=shop&status=5xx&route=/a*&method=GET").await;
-    let set = told(&mut shop).await;
+    let set = describe(&mut shop).await;
     assert_eq!((set.len(), set[0].per_second_max, set[0].filter.route.as_deref()), (1, 50, Some("/a*")));
     assert_eq!(
         failures.next("pod").await,
         json!({"namespace": "default", "service": "shop", "pod": "shop-1", "state": "tapped"})
     );
     let mut all = Reader::open(&server, "").await;
-    assert_eq!((told(&mut shop).await.len(), told(&mut cart).await.len()), (2, 1));
+    assert_eq!((describe(&mut shop).await.len(), describe(&mut cart).await.len()), (2, 1));
 
     let (first, second) = (set[0].id, set[0].id + 1);
     let dropped = vec![(first, Dropped { over_rate: 3, over_queue: 4 })];
@@ -97,7 +97,7 @@ async fn each_tap_shows_what_it_asked_for_and_counts_what_it_drops() {
     assert_eq!(statuses, [200, 404]);
 
     drop(failures);
-    assert_eq!(told(&mut shop).await.iter().map(|tap| tap.id).collect::<Vec<_>>(), [second]);
+    assert_eq!(describe(&mut shop).await.iter().map(|tap| tap.id).collect::<Vec<_>>(), [second]);
     // An exchange that was under way when the tap ended is late, and is no violation.
     send(&shop, vec![seen(first, 503)], vec![]).await;
     drop(cart);
@@ -105,7 +105,7 @@ async fn each_tap_shows_what_it_asked_for_and_counts_what_it_drops() {
     shop.report(Snapshot, &[("/a", hits(1))]).await;
     server.row_with("shop", "/a", 1).await;
     drop(all);
-    assert_eq!(told(&mut shop).await, []);
+    assert_eq!(describe(&mut shop).await, []);
     server.stop().await;
 }
 
@@ -115,7 +115,7 @@ async fn a_sidecar_that_comes_later_is_tapped_too() {
     let server = TestControlPlane::start(folder.path());
     let mut all = Reader::open(&server, "?pod=shop-2").await;
     let mut late = server.attach("shop", "shop-2").await;
-    let id = told(&mut late).await[0].id;
+    let id = describe(&mut late).await[0].id;
     send(&late, vec![seen(id, 200)], vec![]).await;
     assert_eq!(all.next("exchange").await["pod"], "shop-2");
     server.drain.cancel();
@@ -129,7 +129,7 @@ async fn a_sidecar_that_lies_ends_its_own_stream_and_no_other() {
     let server = TestControlPlane::start(folder.path());
     let mut good = server.attach("shop", "good").await;
     let mut all = Reader::open(&server, "").await;
-    let id = told(&mut good).await[0].id;
+    let id = describe(&mut good).await[0].id;
     let raw = |seen: Vec<wire::Seen>| up::Message::Tapped(wire::Tapped { seen, dropped: vec![] });
     let one = |path: &str| wire::Seen {
         tap: id,
@@ -148,7 +148,7 @@ async fn a_sidecar_that_lies_ends_its_own_stream_and_no_other() {
     .enumerate()
     {
         let mut liar = server.attach("shop", &format!("liar-{at}")).await;
-        told(&mut liar).await;
+        describe(&mut liar).await;
         liar.send(lie).await;
         let status = liar.ended().await;
         assert!(status.message().contains(words), "{status} instead of {words}");
@@ -176,9 +176,9 @@ async fn taps_are_limited_and_a_slow_reader_delays_no_other() {
     assert_eq!((status, &problem["status"]), (StatusCode::SERVICE_UNAVAILABLE, &json!(503)), "{problem}");
     assert!(problem["detail"].as_str().unwrap().contains("8 taps"), "{problem}");
 
-    let mut set = told(&mut shop).await;
+    let mut set = describe(&mut shop).await;
     while set.len() < 8 {
-        set = told(&mut shop).await;
+        set = describe(&mut shop).await;
     }
     for _ in 0..200 {
         send(&shop, set[..7].iter().map(|tap| seen(tap.id, 200)).collect(), vec![]).await;

@@ -23,11 +23,11 @@ async fn a_long_window_is_what_is_on_disk_and_what_came_since_after_a_restart_to
     }
     // The remaining request is not stored yet: it happened just now.
     let read = async |server: &TestControlPlane, window: &str| {
-        let told = server.get(&format!("/api/v1/timeline?service=shop&route=/a&window={window}")).await;
-        let sum: u64 = told["points"].as_array().unwrap().iter().map(|point| point["hits"].as_u64().unwrap()).sum();
-        assert_eq!(sum, told["whole"]["hits"], "the points are the whole: {told}");
-        assert!(told["points"].as_array().unwrap().len() <= 241, "{told}");
-        (sum, told)
+        let reported = server.get(&format!("/api/v1/timeline?service=shop&route=/a&window={window}")).await;
+        let sum: u64 = reported["points"].as_array().unwrap().iter().map(|point| point["hits"].as_u64().unwrap()).sum();
+        assert_eq!(sum, reported["whole"]["hits"], "the points are the whole: {reported}");
+        assert!(reported["points"].as_array().unwrap().len() <= 241, "{reported}");
+        (sum, reported)
     };
     for (window, expected) in [("30d", 1111), ("7d", 111), ("24h", 11), ("6h", 11), ("90d", 1111)] {
         eventually(async || match read(&server, window).await {
@@ -44,14 +44,14 @@ async fn a_long_window_is_what_is_on_disk_and_what_came_since_after_a_restart_to
     sidecar.report(Change, &[("/a", hits(4))]).await;
     server.row_with("shop", "/a", 1115).await;
     assert_eq!(row(&server.get("/api/v1/endpoints?window=7d&service=shop").await, "/a"), 115, "what came since is in it at once");
-    let (_, told) = read(&server, "5m").await;
-    assert!(told["covered_s"].as_f64().unwrap() < 300.0, "{told}");
+    let (_, reported) = read(&server, "5m").await;
+    assert!(reported["covered_s"].as_f64().unwrap() < 300.0, "{reported}");
     server.stop().await;
 
     let server = TestControlPlane::start(folder.path());
-    let (sum, told) = read(&server, "7d").await;
-    assert_eq!(sum, 110, "what was never handed over is gone with the process that knew it: {told}");
-    assert_eq!(told["step_s"], 3600);
+    let (sum, reported) = read(&server, "7d").await;
+    assert_eq!(sum, 110, "what was never handed over is gone with the process that knew it: {reported}");
+    assert_eq!(reported["step_s"], 3600);
     server.stop().await;
 }
 
@@ -66,12 +66,12 @@ async fn the_previous_window_is_compared_if_all_of_it_is_known() {
         sidecar.window(slot, false, &[("/a", hits(count))]).await;
     }
     let path = "/api/v1/timeline?window=24h&vs=before&service=shop";
-    let told = eventually(async || {
-        let told = server.get(path).await;
-        if told["whole"]["hits"] == 159 { Ok(told) } else { Err(told) }
+    let reported = eventually(async || {
+        let reported = server.get(path).await;
+        if reported["whole"]["hits"] == 159 { Ok(reported) } else { Err(reported) }
     })
     .await;
-    assert_eq!(told["before"], serde_json::Value::Null, "the record begins within the window before: {told}");
+    assert_eq!(reported["before"], serde_json::Value::Null, "the record begins within the window before: {reported}");
 
     let id = server.row("shop", "/a").await["id"].as_str().unwrap().to_owned();
     let to = "2020-01-01T00:00:00Z";
@@ -86,13 +86,13 @@ struct Events(reqwest::Response, String);
 impl Events {
     /// Waits until an event contains one of these texts.
     async fn send(&mut self, words: &[&str]) {
-        let heard = async {
+        let received = async {
             while !words.iter().any(|words| self.1.contains(words)) {
                 let more = self.0.chunk().await.unwrap().expect("the stream goes on");
                 self.1.push_str(&String::from_utf8_lossy(&more));
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), heard).await.unwrap_or_else(|_| panic!("nobody says {words:?}"));
+        tokio::time::timeout(Duration::from_secs(20), received).await.unwrap_or_else(|_| panic!("nobody says {words:?}"));
     }
 }
 
@@ -153,8 +153,8 @@ async fn counts_of_a_killed_sidecar_that_were_never_stored_leave_the_totals() {
     let is_kept = async || if server.get("/api/v1/status").await["store"]["windows"]["kept"] == 1 { Ok(()) } else { Err(()) };
     eventually(is_kept).await;
     let sum = async |server: &TestControlPlane, route: &str, window: &str| {
-        let told = server.get(&format!("/api/v1/timeline?service=shop&route={route}&window={window}")).await;
-        told["whole"]["hits"].as_u64().unwrap()
+        let reported = server.get(&format!("/api/v1/timeline?service=shop&route={route}&window={window}")).await;
+        reported["whole"]["hits"].as_u64().unwrap()
     };
     assert_eq!(sum(&server, "/a", "6h").await, 30, "it may live");
 

@@ -22,7 +22,7 @@ fn page() -> Exposition {
 }
 
 #[test]
-fn the_classic_text_announces_what_it_tells() {
+fn the_classic_text_declares_its_families() {
     let text = String::from_utf8(page().encode(Format::Text)).unwrap();
     for lines in [
         "# HELP sitio_things_total Things.\n# TYPE sitio_things_total counter\nsitio_things_total 3\n",
@@ -48,12 +48,12 @@ fn open_metrics_ends_as_it_must() {
 
 #[test]
 fn the_binary_format_has_every_family_behind_its_length() {
-    let told = page().encode(Format::Protobuf);
+    let reported = page().encode(Format::Protobuf);
     let (mut at, mut names) = (0, Vec::new());
-    while at < told.len() {
+    while at < reported.len() {
         let mut length = 0;
         for shift in (0..).step_by(7) {
-            let byte = told[at];
+            let byte = reported[at];
             at += 1;
             length |= usize::from(byte & 0x7f) << shift;
             if byte < 0x80 {
@@ -61,7 +61,7 @@ fn the_binary_format_has_every_family_behind_its_length() {
             }
         }
         // The name is the first field: its tag, its length, its text.
-        let family = &told[at..at + length];
+        let family = &reported[at..at + length];
         names.push(String::from_utf8(family[2..2 + usize::from(family[1])].to_vec()).unwrap());
         at += length;
     }

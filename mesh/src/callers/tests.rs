@@ -48,7 +48,7 @@ fn a_million_addresses_change_neither_the_size_nor_who_is_named() {
 }
 
 #[test]
-fn whoever_has_long_been_silent_makes_room_and_keeps_its_hits_among_the_others() {
+fn a_long_silent_caller_makes_room_and_its_hits_are_the_others() {
     let mut callers = Callers::default();
     for number in 0..CALLERS_MAX as u32 {
         callers.add(address(number), calls(10, u64::from(number)));
@@ -61,7 +61,7 @@ fn whoever_has_long_been_silent_makes_room_and_keeps_its_hits_among_the_others()
 }
 
 #[test]
-fn what_is_taken_is_told_once_and_whoever_was_named_stays_so() {
+fn taken_counts_are_reported_once_and_rows_stay_named() {
     let mut callers = Callers::default();
     callers.add(address(1), calls(3, 7));
     callers.add(None, calls(1, 8));
@@ -84,7 +84,7 @@ proptest! {
     ) {
         let mut expected: HashMap<u32, u64> = HashMap::new();
         let mut workers = vec![Callers::default(); parts];
-        let (mut ledger, mut told) = (Callers::default(), Callers::default());
+        let (mut ledger, mut reported) = (Callers::default(), Callers::default());
         for (at, (number, hits, last_ms)) in added.iter().enumerate() {
             *expected.entry(*number).or_default() += hits;
             workers[at % parts].add(address(*number).filter(|_| *number > 0), calls(*hits, *last_ms));
@@ -92,7 +92,7 @@ proptest! {
                 for worker in &mut workers {
                     let taken = worker.take();
                     ledger.merge(&taken);
-                    told.merge(&taken);
+                    reported.merge(&taken);
                 }
             }
         }
@@ -101,7 +101,7 @@ proptest! {
         }
         let all: u64 = expected.values().sum();
         prop_assert_eq!(ledger.sum().hits, all);
-        prop_assert!(ledger.named().count() <= CALLERS_MAX && told.named().count() <= CALLERS_MAX);
+        prop_assert!(ledger.named().count() <= CALLERS_MAX && reported.named().count() <= CALLERS_MAX);
         for (address, calls) in ledger.named() {
             let IpAddr::V4(address) = address else { panic!("{address}") };
             let number = u32::from(address) - 0x0a00_0000;

@@ -106,8 +106,8 @@ proptest! {
         latencies.sort_unstable();
         for q in [0.0, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0] {
             let rank = ((q * latencies.len() as f64).ceil() as usize).clamp(1, latencies.len());
-            let (exact, told) = (latencies[rank - 1] as f64, golden.quantile_us(q).unwrap());
-            prop_assert!(told <= exact * BOUND && told >= exact / BOUND, "p{q}: {told} for {exact}");
+            let (exact, reported) = (latencies[rank - 1] as f64, golden.quantile_us(q).unwrap());
+            prop_assert!(reported <= exact * BOUND && reported >= exact / BOUND, "p{q}: {reported} for {exact}");
         }
         prop_assert_eq!(golden.min_us, latencies.first().copied());
         prop_assert_eq!(Some(golden.max_us), latencies.last().copied());
@@ -141,7 +141,7 @@ fn the_first_byte_is_never_later_than_the_last() {
 }
 
 #[test]
-fn who_failed_is_told_apart() {
+fn failures_are_counted_by_author() {
     let mut golden = GoldenMetrics { hits: 6, failed: 2, failed_by_sitio: 1, ..GoldenMetrics::default() };
     golden.add_status(502, 2);
     golden.add_status(503, 1);

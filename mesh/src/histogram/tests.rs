@@ -28,7 +28,7 @@ fn a_bound_belongs_to_the_bucket_that_it_ends() {
 }
 
 #[test]
-fn every_bucket_can_be_told_apart_from_the_next() {
+fn every_bucket_differs_from_the_next() {
     for index in INDEX_MIN..INDEX_MAX {
         let end_us = (f64::from(index + 1) / 8.0).exp2() * 1e6;
         let (inside, above) = (end_us.floor() as u64, end_us.floor() as u64 + 1);
@@ -62,11 +62,11 @@ proptest! {
 
     #[test]
     fn a_quantile_is_within_4_4_percent(mut values in prop::collection::vec(1_u64..1 << 38, 1..300), q in 0.0..=1.0_f64) {
-        let told = of(&values).quantile(q).unwrap();
+        let reported = of(&values).quantile(q).unwrap();
         values.sort_unstable();
         let rank = ((q * values.len() as f64).ceil() as usize).clamp(1, values.len());
         let truth = values[rank - 1] as f64;
-        prop_assert!((told / truth - 1.0).abs() < 0.0443, "told {told}, truth {truth}");
+        prop_assert!((reported / truth - 1.0).abs() < 0.0443, "told {reported}, truth {truth}");
     }
 
     #[test]

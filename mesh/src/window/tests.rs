@@ -12,9 +12,10 @@ use crate::window::{SPAN_MAX, Window, WindowRow, slot_of};
 /// Consecutive windows with hits on three endpoints.
 fn windows() -> impl Strategy<Value = Vec<Window>> {
     let rows = prop::collection::vec((0_usize..3, 1_u64..1_000_000), 0..6);
-    prop::collection::vec((1_u64..5, rows), 1..8).prop_map(|told| {
+    prop::collection::vec((1_u64..5, rows), 1..8).prop_map(|reported| {
         let mut id = 100;
-        told.into_iter()
+        reported
+            .into_iter()
             .map(|(later, rows)| {
                 id += later;
                 Window::from_slot(id, rows.into_iter().map(|(at, took_us)| row(["/a", "/b", "/c"][at], took_us)).collect())
@@ -87,7 +88,7 @@ fn a_window_says_when_it_was() {
 }
 
 #[test]
-fn a_leap_of_the_clock_makes_no_window_that_nobody_takes() {
+fn a_leap_of_the_clock_makes_no_window_that_is_refused() {
     let mut window = Window::from_slot(5, vec![row("/a", 1)]);
     window.append(Window::from_slot(u64::MAX, vec![row("/a", 2)]));
     assert_eq!((window.span, window.sum().hits), (SPAN_MAX, 2));

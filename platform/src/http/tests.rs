@@ -35,7 +35,7 @@ async fn with<F: Future>(limits: PortLimits, story: impl FnOnce(SocketAddr) -> F
     let serving = serve(listener, routes, limits, drain);
     tokio::select! {
         () = serving => panic!("it was not drained"),
-        told = tokio::time::timeout(SOON, story(address)) => told.expect("it takes no longer"),
+        reported = tokio::time::timeout(SOON, story(address)) => reported.expect("it takes no longer"),
     }
 }
 

@@ -133,8 +133,8 @@ mod tests {
             let find = |wanted: u64, bytes| all(bytes).unwrap().into_iter().find(|(tag, _)| *tag == wanted).map(|(_, value)| value);
             prop_assert_eq!(find(1, &live), Some(FieldValue::Number(seq)).filter(|_| seq > 0));
             prop_assert_eq!(find(3, &live), Some(FieldValue::Number(at_ms)).filter(|_| at_ms > 0));
-            let told = find(5, &live).unwrap().bytes("stats").unwrap();
-            let untimed = find(2, told).map_or(0, |value| signed(value.number("untimed").unwrap()));
+            let reported = find(5, &live).unwrap().bytes("stats").unwrap();
+            let untimed = find(2, reported).map_or(0, |value| signed(value.number("untimed").unwrap()));
             prop_assert_eq!(untimed, own);
             prop_assert_eq!(find(4, &live).unwrap().message::<wire::Def>("defs").unwrap().method, text);
         }

@@ -110,7 +110,7 @@ impl fmt::Debug for SharedNames {
 pub(super) struct Defined {
     pub(super) endpoint: Endpoint,
     /// The last message that had a row of it, and the index of that row.
-    told: u64,
+    reported: u64,
     place: u32,
     pub(super) is_file: bool,
 }
@@ -126,7 +126,7 @@ impl Decoder {
     /// The row index of an endpoint in the current message. Data of an endpoint without a row there is dropped.
     fn place(&self, id: u32) -> Option<usize> {
         let defined = self.endpoints.get(id as usize)?.as_ref()?;
-        (defined.told == self.messages).then_some(defined.place as usize)
+        (defined.reported == self.messages).then_some(defined.place as usize)
     }
 
     /// Starts a new message.
@@ -138,7 +138,7 @@ impl Decoder {
     pub(super) fn defined_row(&mut self, id: u32, place: usize) -> Result<&Defined, InvalidMessage> {
         let message = self.messages;
         let defined = self.defined(id)?;
-        if std::mem::replace(&mut defined.told, message) == message {
+        if std::mem::replace(&mut defined.reported, message) == message {
             return Err(InvalidMessage::Senseless { field: "stats", why: format!("number {id} is there twice") });
         }
         defined.place = place as u32;
@@ -160,7 +160,7 @@ impl Decoder {
             return Err(InvalidMessage::Senseless { field: "defs", why: format!("number {} is taken", def.id) });
         }
         let endpoint = if let Some(SharedNames(shared)) = &self.names { shared(endpoint) } else { endpoint };
-        *known = Some(Defined { endpoint, told: 0, place: 0, is_file: def.file });
+        *known = Some(Defined { endpoint, reported: 0, place: 0, is_file: def.file });
         self.definitions += 1;
         Ok(())
     }
@@ -168,7 +168,7 @@ impl Decoder {
     fn defined(&mut self, id: u32) -> Result<&mut Defined, InvalidMessage> {
         if id == OTHER_ID && self.endpoints.first().is_none_or(Option::is_none) {
             self.endpoints.resize_with(self.endpoints.len().max(1), || None);
-            self.endpoints[0] = Some(Defined { endpoint: Endpoint::other(), told: 0, place: 0, is_file: false });
+            self.endpoints[0] = Some(Defined { endpoint: Endpoint::other(), reported: 0, place: 0, is_file: false });
         }
         let known = self.endpoints.get_mut(id as usize).and_then(Option::as_mut);
         known.ok_or_else(|| InvalidMessage::Senseless { field: "stats", why: format!("number {id} was never defined") })

@@ -111,13 +111,13 @@ pub fn decode_window(decoder: &mut Decoder, window: &Bytes) -> Result<PackedWind
             continue;
         }
         let counts = value.bytes("stats")?;
-        let told = read(counts, &mut golden)?;
-        let Defined { endpoint, is_file, .. } = decoder.defined_row(told.id, packed.rows.len())?;
+        let reported = read(counts, &mut golden)?;
+        let Defined { endpoint, is_file, .. } = decoder.defined_row(reported.id, packed.rows.len())?;
         if let Some(why) = golden.contradiction() {
             return Err(InvalidMessage::Senseless { field: "stats", why: format!("of {endpoint}, {why}") });
         }
         let counts = PackedCounts(window.slice_ref(counts));
-        packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: told.seen, counts });
+        packed.rows.push(PackedRow { endpoint: endpoint.clone(), is_file: *is_file, seen: reported.seen, counts });
     }
     Ok(packed)
 }

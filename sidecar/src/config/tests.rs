@@ -145,9 +145,9 @@ fn a_token_is_never_shown() {
     let path = file.path().to_str().unwrap();
     let why = refusal(&[("SITIO_TOKEN", "secret"), ("SITIO_TOKEN_FILE", path)]);
     assert!(why.contains("only one of the two") && !why.contains("secret"), "{why}");
-    let told = config(&[("SITIO_TOKEN", "secret"), ("SITIO_CONTROL_PLANE", "http://127.0.0.1:1")]).unwrap();
-    assert!(!format!("{told:?}").contains("secret"), "{told:?}");
-    assert_eq!(told.control_plane.unwrap().token, StreamToken::Text("secret".into()));
+    let reported = config(&[("SITIO_TOKEN", "secret"), ("SITIO_CONTROL_PLANE", "http://127.0.0.1:1")]).unwrap();
+    assert!(!format!("{reported:?}").contains("secret"), "{reported:?}");
+    assert_eq!(reported.control_plane.unwrap().token, StreamToken::Text("secret".into()));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn what_kubernetes_makes_up_is_passed_over() {
 }
 
 #[test]
-fn the_rest_is_taken_as_it_was_told() {
+fn other_settings_are_taken_as_given() {
     let page = tempfile::NamedTempFile::new().unwrap();
     let config = config(&[
         ("PORT", "0"),
@@ -245,13 +245,13 @@ fn the_variables_of_opentelemetry_are_heeded_once_there_is_a_collector() {
     }
     let key = refusal(&[collector, ("OTEL_EXPORTER_OTLP_HEADERS", "secret")]);
     assert!(key.starts_with("OTEL_EXPORTER_OTLP_HEADERS is not shown here: expected "), "{key}");
-    let told = [
+    let reported = [
         collector,
         ("OTEL_EXPORTER_OTLP_HEADERS", "key=secret"),
         ("OTEL_SERVICE_NAME", "shop"),
         ("OTEL_METRICS_EXPORTER", "none"),
     ];
-    let otlp = config(&told).unwrap().otlp.unwrap();
+    let otlp = config(&reported).unwrap().otlp.unwrap();
     assert_eq!(otlp.resource(), [("service.name".to_owned(), "shop".to_owned())]);
     assert_eq!((otlp.timeout, otlp.metrics), (Duration::from_secs(10), Signal::Off));
     assert!(!format!("{otlp:?}").contains("secret"), "{otlp:?}");

@@ -17,7 +17,7 @@ pub(super) struct ControlClock {
 
 impl ControlClock {
     /// Records a message sent at `sent_ms`; `None` for a control plane that does not send its time.
-    pub(super) fn heard(sent_ms: u64, arrived: Instant) -> Option<Self> {
+    pub(super) fn from_message(sent_ms: u64, arrived: Instant) -> Option<Self> {
         (sent_ms > 0).then_some(Self { sent_ms, arrived })
     }
 
@@ -26,7 +26,7 @@ impl ControlClock {
     pub(super) fn from_date(date: Option<&str>, arrived: Instant) -> Option<Self> {
         let date = httpdate::parse_http_date(date?).ok()?;
         let since_1970 = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Self::heard(since_1970.as_millis() as u64, arrived)
+        Self::from_message(since_1970.as_millis() as u64, arrived)
     }
 
     /// The estimated time at an instant, in milliseconds since the Unix epoch. It is late by the latency of the message.
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_rule_lapses_after_what_the_control_plane_has_left_of_it() {
         let now = Instant::now();
-        let (clock, second) = (ControlClock::heard(SENT_MS, now), Duration::from_secs(1));
+        let (clock, second) = (ControlClock::from_message(SENT_MS, now), Duration::from_secs(1));
         let expires_ms = Some(SENT_MS + 20_000);
         assert_eq!(lapses(expires_ms, None, clock, now), Some(now + 20 * second));
         assert_eq!(lapses(expires_ms, None, clock, now + 5 * second), Some(now + 20 * second), "the same instant");
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_control_plane_that_sends_no_time_is_read_by_the_date_of_its_response() {
         let now = Instant::now();
-        assert_eq!(ControlClock::heard(0, now), None);
+        assert_eq!(ControlClock::from_message(0, now), None);
         let date = ControlClock::from_date(Some("Thu, 20 Nov 2025 14:00:00 GMT"), now).unwrap();
         assert_eq!(date.at(now + Duration::from_secs(2)), SENT_MS + 2000);
         assert_eq!(ControlClock::from_date(Some("soon"), now), None);

@@ -110,7 +110,7 @@ pub(super) async fn attach(
         let by_date = ControlClock::from_date(date, Instant::now().into_std());
         let mut down = response.into_inner();
         let first = down.message().await.map_err(refused)?;
-        let by_word = first.as_ref().and_then(|first| ControlClock::heard(first.sent_ms, Instant::now().into_std()));
+        let by_word = first.as_ref().and_then(|first| ControlClock::from_message(first.sent_ms, Instant::now().into_std()));
         match first.and_then(|first| first.message) {
             Some(wire::down::Message::Welcome(welcome)) => Ok(AttachedStream { up, down, welcome, clock: by_word.or(by_date) }),
             Some(_) => {

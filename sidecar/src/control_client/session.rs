@@ -112,7 +112,7 @@ impl Session {
             Err(status) => return Some(format!("{:#}", refused(status))),
             Ok(None) => return Some("the control plane closed the stream".to_owned()),
             Ok(Some(down)) => {
-                self.clock = ControlClock::heard(down.sent_ms, Instant::now().into_std()).or(self.clock);
+                self.clock = ControlClock::from_message(down.sent_ms, Instant::now().into_std()).or(self.clock);
                 down.message?
             }
         };

@@ -32,7 +32,7 @@ struct On {
     tap: Tap,
     reading: Subscription<Sighting>,
     over_rate: Arc<AtomicU64>,
-    told: Dropped,
+    reported: Dropped,
 }
 
 impl ActiveTaps {
@@ -96,14 +96,15 @@ impl On {
     fn new(tap: Tap, exchange_bus: &Arc<ExchangeBus>) -> anyhow::Result<Self> {
         let over_rate = Arc::<AtomicU64>::default();
         let reading = exchange_bus.read(ROOM, TapPick::new(tap.clone(), Arc::clone(&over_rate)))?;
-        Ok(Self { tap, reading, over_rate, told: Dropped::default() })
+        Ok(Self { tap, reading, over_rate, reported: Dropped::default() })
     }
 
     /// What was dropped since the last report of drops.
     fn dropped(&mut self) -> Option<Dropped> {
         let now = Dropped { over_rate: self.over_rate.load(Relaxed), over_queue: self.reading.missed() };
-        let since = Dropped { over_rate: now.over_rate - self.told.over_rate, over_queue: now.over_queue - self.told.over_queue };
-        self.told = now;
+        let since =
+            Dropped { over_rate: now.over_rate - self.reported.over_rate, over_queue: now.over_queue - self.reported.over_queue };
+        self.reported = now;
         (!since.is_nothing()).then_some(since)
     }
 }

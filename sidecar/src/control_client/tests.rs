@@ -140,7 +140,7 @@ async fn a_prefix_leaves_protected_paths_on_until_an_operator_overrides_them() {
 }
 
 #[tokio::test]
-async fn a_control_plane_that_restarts_is_found_again_and_told_everything() {
+async fn a_control_plane_that_restarts_is_found_again_and_gets_everything() {
     let mut mesh = Mesh::start().await;
     let world = world(&mesh).await;
     let mut stream = mesh.welcomed().await;
@@ -220,7 +220,7 @@ async fn what_is_fetched_is_answered_up_to_this_moment_and_nonsense_by_an_empty_
 }
 
 #[tokio::test]
-async fn a_tap_is_put_on_and_off_and_tells_what_it_sees() {
+async fn a_tap_is_opened_and_closed_and_sends_what_it_sees() {
     let mut mesh = Mesh::start().await;
     let world = world(&mesh).await;
     let mut stream = mesh.welcomed().await;

@@ -33,13 +33,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_instant_before_it_was_read_is_told_as_well_as_one_after() {
+    fn an_instant_before_the_anchor_is_converted_as_well_as_one_after() {
         let second = Duration::from_secs(1);
         let before = Instant::now();
         let at = before + second;
         let wall = ClockAnchor { at, unix_ms: 1_763_647_200_000 };
-        let told = [before, at, at + second].map(|at| wall.unix_ms(at));
-        assert_eq!(told, [1_763_647_199_000, 1_763_647_200_000, 1_763_647_201_000]);
+        let reported = [before, at, at + second].map(|at| wall.unix_ms(at));
+        assert_eq!(reported, [1_763_647_199_000, 1_763_647_200_000, 1_763_647_201_000]);
         assert_eq!(ClockAnchor { at, unix_ms: 500 }.unix_ms(before), 0);
     }
 }

@@ -172,11 +172,11 @@ impl AccessLog {
             line::write(&mut chunk, &LogLine::new(&record.endpoint, &record.exchange, &self.pod));
         }
         self.lines.written.fetch_add(taken as u64, Ordering::Relaxed);
-        self.tell_left_out(&mut chunk, now);
+        self.write_left_out(&mut chunk, now);
         chunk
     }
 
-    fn tell_left_out(&mut self, chunk: &mut Vec<u8>, now: Instant) {
+    fn write_left_out(&mut self, chunk: &mut Vec<u8>, now: Instant) {
         let total = self.reading.missed();
         let is_due = self.left_out.at.is_none_or(|at| now.saturating_duration_since(at) >= LEFT_OUT_INTERVAL);
         if total > self.left_out.count && is_due {

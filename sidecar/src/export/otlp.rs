@@ -64,7 +64,7 @@ pub struct Exporter {
     epoch_ns: u64,
     exported: Arc<Exported>,
     given_up: u64,
-    is_told: bool,
+    is_reported: bool,
 }
 
 /// A message that was not accepted yet.
@@ -100,7 +100,7 @@ impl Exporter {
             epoch_ns,
             exported,
             given_up: 0,
-            is_told: false,
+            is_reported: false,
         })
     }
 
@@ -143,13 +143,13 @@ impl Exporter {
             let (count, is_over) = (unsent.spans, unsent.tries > RETRIES_MAX);
             let rejected = match failed {
                 Ok(rejected) => rejected.min(count),
-                Err(Failed { is_final: false, ref why }) if !is_over => return self.tell(why),
+                Err(Failed { is_final: false, ref why }) if !is_over => return self.send(why),
                 Err(Failed { ref why, .. }) => {
-                    self.tell(why);
+                    self.send(why);
                     count
                 }
             };
-            self.is_told &= rejected > 0;
+            self.is_reported &= rejected > 0;
             self.unsent = None;
             self.given_up += rejected;
             self.exported.spans.fetch_add(count - rejected, Ordering::Relaxed);
@@ -168,17 +168,17 @@ impl Exporter {
         let resource_metrics = vec![ResourceMetrics { resource: Some(self.resource.clone()), scope_metrics }];
         if let Err(Failed { why, .. }) = self.client.send_metrics(MetricsRequest { resource_metrics }).await {
             self.exported.metrics_failed.fetch_add(1, Ordering::Relaxed);
-            self.tell(&why);
+            self.send(&why);
         }
     }
 
     fn next_message(&mut self) -> Option<PendingExport> {
-        let mut told = Vec::new();
-        let spans = self.spans.as_mut()?.take(SPANS_PER_MESSAGE_MAX, &mut told) as u64;
+        let mut reported = Vec::new();
+        let spans = self.spans.as_mut()?.take(SPANS_PER_MESSAGE_MAX, &mut reported) as u64;
         if spans == 0 {
             return None;
         }
-        let scope_spans = vec![ScopeSpans { scope: Some(scope()), spans: told.into_iter().map(Span::from).collect() }];
+        let scope_spans = vec![ScopeSpans { scope: Some(scope()), spans: reported.into_iter().map(Span::from).collect() }];
         let resource_spans = vec![ResourceSpans { resource: Some(self.resource.clone()), scope_spans }];
         Some(PendingExport { request: TraceRequest { resource_spans }, spans, tries: 0 })
     }
@@ -189,10 +189,10 @@ impl Exporter {
     }
 
     /// Logs the reason once, until something is accepted again.
-    fn tell(&mut self, why: &str) {
-        if !self.is_told {
+    fn send(&mut self, why: &str) {
+        if !self.is_reported {
             tracing::warn!("the collector of OpenTelemetry at {} does not take what we send: {why}", self.settings.endpoint);
-            self.is_told = true;
+            self.is_reported = true;
         }
     }
 }
@@ -209,9 +209,9 @@ fn resource(workload: &Workload, settings: &OtlpSettings) -> Vec<KeyValue> {
         ("k8s.node.name", &workload.node),
     ];
     let resource = settings.resource();
-    let told: Vec<(&str, &str)> = resource.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-    attributes.retain(|(key, value)| !value.is_empty() && told.iter().all(|(told, _)| told != key));
-    attributes.into_iter().chain(told).map(|(key, value)| KeyValue::text(key, value)).collect()
+    let reported: Vec<(&str, &str)> = resource.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    attributes.retain(|(key, value)| !value.is_empty() && reported.iter().all(|(reported, _)| reported != key));
+    attributes.into_iter().chain(reported).map(|(key, value)| KeyValue::text(key, value)).collect()
 }
 
 fn scope() -> Scope {

@@ -42,8 +42,8 @@ impl<'b> RequestHead<'_, 'b> {
 
     /// The trace context of the request. More than one field counts as none (W3C Trace Context, section 3.2).
     pub fn traceparent(&self) -> Option<Traceparent> {
-        let mut told = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("traceparent"));
-        let only = told.next().filter(|_| told.next().is_none())?;
+        let mut reported = self.fields.iter().filter(|field| field.name.eq_ignore_ascii_case("traceparent"));
+        let only = reported.next().filter(|_| reported.next().is_none())?;
         Traceparent::parse(only.value)
     }
 

@@ -155,7 +155,7 @@ impl Plan<'_> {
 }
 
 /// Appends one of the sidecar's own responses, with its body unless only the head was requested.
-pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: BodyPresence, told: Persistence) {
+pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: BodyPresence, reported: Persistence) {
     let digits = digits(answer.status);
     line(out, &[b"HTTP/1.1 ", &digits, b" ", reason_of(answer.status).as_bytes()]);
     for (name, value) in &answer.fields {
@@ -163,7 +163,7 @@ pub fn answer(out: &mut Vec<u8>, answer: &Answer, body: BodyPresence, told: Pers
     }
     field(out, "Date", httpdate::fmt_http_date(std::time::SystemTime::now()).as_bytes());
     field(out, "Content-Length", answer.body.len().to_string().as_bytes());
-    persistence(out, told);
+    persistence(out, reported);
     out.extend_from_slice(b"\r\n");
     if body == BodyPresence::Sent {
         out.extend_from_slice(&answer.body);

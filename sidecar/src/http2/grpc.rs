@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_is_told_from_what_is_only_called_alike() {
+    fn grpc_is_distinguished_from_similar_types() {
         for kind in ["application/grpc", "application/grpc+proto", "application/grpc; charset=x", "Application/GRPC"] {
             assert!(is_grpc(&fields("content-type", kind)), "{kind}");
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_service_s_failures_are_told_from_the_caller_s_mistakes() {
+    fn failures_of_the_service_are_distinguished_from_mistakes_of_the_caller() {
         let failures: Vec<u8> = (0..CODES.len() as u8).filter(|code| http_status(*code) >= 500).collect();
         assert_eq!(failures, [2, 4, 12, 13, 14, 15]);
         assert_eq!(code(&fields("grpc-status", "5")), Some(5));

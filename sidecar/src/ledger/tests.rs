@@ -50,9 +50,9 @@ proptest! {
                 sums.entry(endpoint.endpoint).or_default().merge(&endpoint.golden);
             }
         };
-        for (seq, (route, took_us, is_told)) in batches.iter().enumerate() {
+        for (seq, (route, took_us, is_reported)) in batches.iter().enumerate() {
             ledger.absorb(vec![counted(&format!("/{}", ["a", "b", "c", "d"][*route]), 0, &[*took_us])]);
-            if *is_told {
+            if *is_reported {
                 add(&mut ledger, seq as u64);
             }
         }
@@ -98,7 +98,7 @@ fn an_endpoint_without_news_is_left_out_of_a_change() {
 }
 
 #[test]
-fn a_maximum_is_that_of_the_change_and_an_exchange_is_told_once() {
+fn a_maximum_is_that_of_the_change_and_an_exchange_is_reported_once() {
     let mut ledger = Ledger::default();
     ledger.set_samples_per_report(8);
     ledger.absorb(vec![failed("/a", &[900])]);
@@ -129,7 +129,7 @@ fn a_report_carries_few_exchanges_however_many_there_were() {
 }
 
 #[test]
-fn what_is_pinned_later_is_folded_together_and_told_once() {
+fn rows_pinned_later_are_merged_and_reported_once() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/users/jane", 1, &[10, 20]), counted("/users/bob", 0, &[30]), counted("/a", 0, &[1])]);
     ledger.snapshot(1, 0);
@@ -142,12 +142,12 @@ fn what_is_pinned_later_is_folded_together_and_told_once() {
     assert_eq!(change.endpoints[0].endpoint.route(), "/users/{name}");
     assert_eq!((change.endpoints[0].golden.hits, change.endpoints[0].in_flight), (2, 2), "what was not told yet");
     let snapshot = ledger.snapshot(3, 0);
-    let hits: Vec<_> = snapshot.endpoints.iter().map(|told| (told.endpoint.route(), told.golden.hits)).collect();
+    let hits: Vec<_> = snapshot.endpoints.iter().map(|reported| (reported.endpoint.route(), reported.golden.hits)).collect();
     assert_eq!(hits, [("/a", 1), ("/users/{name}", 5)]);
 }
 
 #[test]
-fn what_ended_before_the_ledger_heard_of_a_pin_is_under_way_no_more() {
+fn an_exchange_that_ended_before_a_pin_is_not_in_flight() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/users/jane", 1, &[])]);
     ledger.snapshot(1, 0);
@@ -155,8 +155,9 @@ fn what_ended_before_the_ledger_heard_of_a_pin_is_under_way_no_more() {
     ledger.absorb(vec![counted("/users/{name}", 0, &[10])]);
     ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()]));
 
-    let told: Vec<_> = ledger.snapshot(2, 0).endpoints.iter().map(|told| (told.golden.hits, told.in_flight)).collect();
-    assert_eq!(told, [(1, 0)]);
+    let reported: Vec<_> =
+        ledger.snapshot(2, 0).endpoints.iter().map(|reported| (reported.golden.hits, reported.in_flight)).collect();
+    assert_eq!(reported, [(1, 0)]);
 }
 
 #[test]
@@ -183,7 +184,7 @@ fn called(route: &str, callers: &[(u32, u64)]) -> EndpointReport {
 }
 
 #[test]
-fn callers_are_a_bound_of_the_pod_and_all_hits_are_somebody_s() {
+fn callers_are_bounded_per_pod_and_no_hit_is_missing() {
     let mut ledger = Ledger::default();
     let (one, other): (Vec<_>, Vec<_>) =
         (0..2 * CALLERS_MAX as u32).map(|number| (number, 3)).partition(|(number, _)| number % 2 == 0);

@@ -71,8 +71,8 @@ impl Ledger {
             let mut later = later.remove(endpoint).unwrap_or_default();
             later.merge(&row.open.golden);
             let golden = row.total.since(&later);
-            let told = WindowRow { endpoint: endpoint.clone(), is_file: row.is_file, golden, seen: row.seen };
-            (!told.golden.is_empty()).then_some(told)
+            let reported = WindowRow { endpoint: endpoint.clone(), is_file: row.is_file, golden, seen: row.seen };
+            (!reported.golden.is_empty()).then_some(reported)
         });
         Window { id, span: 1, kind: WindowKind::Baseline, rows: rows.collect() }
     }

@@ -44,7 +44,7 @@ pub struct UnackedWindows {
     /// The last slot handed to any stream. Windows up to it may be on disk without an ack, so they never change.
     handed: u64,
     /// The last slot that the reports of this stream cover.
-    told: u64,
+    received: u64,
     /// When the window at the mark ended.
     mark_ended: Option<Instant>,
     /// Windows that may be sent on this stream without an ack; 0 if the control plane keeps none.
@@ -148,7 +148,7 @@ impl UnackedWindows {
     /// Starts a new stream to a control plane that has everything up to `mark` on disk and accepts at most
     /// `in_flight_max` windows without an ack.
     pub fn begin_stream(&mut self, mark: u64, in_flight_max: usize) {
-        self.told = 0;
+        self.received = 0;
         self.in_flight_max = in_flight_max.min(IN_FLIGHT_MAX);
         self.drop_restored(mark);
         self.ack(mark);
@@ -197,7 +197,7 @@ impl UnackedWindows {
 
     /// Notes that a report of this stream covers everything up to now.
     pub fn reported(&mut self) {
-        self.told = self.last;
+        self.received = self.last;
     }
 
     /// Drops windows that are on disk. An ack beyond what was ever sent is clamped.
@@ -234,7 +234,7 @@ impl UnackedWindows {
     fn next(&self, sent: u64) -> Option<&ClosedWindow> {
         let in_flight = self.held.partition_point(|held| held.window.last_slot() <= sent);
         let next = self.held.get(in_flight)?;
-        (in_flight < self.in_flight_max && next.window.last_slot() <= self.told).then_some(next)
+        (in_flight < self.in_flight_max && next.window.last_slot() <= self.received).then_some(next)
     }
 
     /// Renames endpoints. Windows that were handed over keep the names that they were sent with.

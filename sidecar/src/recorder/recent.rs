@@ -132,7 +132,7 @@ fn write(exchange: &mut Exchange, finished: &CompletedExchange<'_>) {
     exchange.bytes_in = finished.bytes_in;
     exchange.bytes_out = finished.bytes_out;
     exchange.caller = finished.caller;
-    exchange.trace = finished.trace.map(|told| told.trace);
+    exchange.trace = finished.trace.map(|reported| reported.trace);
     over(&mut exchange.reason, &finished.reason[..finished.reason.floor_char_boundary(REASON_BYTES_MAX)]);
     over(&mut exchange.path, cut_path(finished.path, PATH_BYTES_MAX));
     match (&mut exchange.rule, finished.rule) {

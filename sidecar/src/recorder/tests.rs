@@ -37,15 +37,15 @@ fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took
 }
 
 #[test]
-fn what_was_collected_is_not_told_again() {
+fn collected_counts_are_not_reported_again() {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/users/1", 200, 10);
     exchange(&mut recorder, "GET", "/users/2", 500, 30);
-    let told = recorder.collect();
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].endpoint, Endpoint::named("GET", "/users/{id}").unwrap());
-    assert_eq!((told[0].golden.hits, told[0].golden.total_us, told[0].golden.max_us), (2, 40, 30));
-    let paths: Vec<&str> = told[0].recent.iter().map(|exchange| exchange.path.as_str()).collect();
+    let reported = recorder.collect();
+    assert_eq!(reported.len(), 1);
+    assert_eq!(reported[0].endpoint, Endpoint::named("GET", "/users/{id}").unwrap());
+    assert_eq!((reported[0].golden.hits, reported[0].golden.total_us, reported[0].golden.max_us), (2, 40, 30));
+    let paths: Vec<&str> = reported[0].recent.iter().map(|exchange| exchange.path.as_str()).collect();
     assert_eq!(paths, ["/users/1", "/users/2"]);
     assert_eq!(recorder.collect(), []);
 }
@@ -54,14 +54,14 @@ fn what_was_collected_is_not_told_again() {
 fn each_exchange_is_measured_in_full() {
     let mut recorder = Recorder::default();
     let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/a", Instant::now());
-    let told = [
+    let reported = [
         CompletedExchange { started_ms: 70, bytes_in: 9, ..finished("/a", 200, 10) },
         CompletedExchange { started_ms: 50, bytes_out: 700, ..finished("/a", 502, 40) },
         CompletedExchange { started_ms: 90, author: Author::Sitio, ..finished("/a", 503, 20) },
         CompletedExchange { rule: Some("r1"), ..finished("/a", 503, 1) },
         CompletedExchange { ..finished("/a", CLIENT_GONE, 5000) },
     ];
-    for finished in &told {
+    for finished in &reported {
         recorder.begin(place);
         recorder.finish(place, &endpoint, finished);
     }
@@ -75,7 +75,7 @@ fn each_exchange_is_measured_in_full() {
 }
 
 #[test]
-fn an_exchange_under_way_is_told_until_it_has_ended() {
+fn an_exchange_in_flight_is_reported_until_it_ends() {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/slow", 200, 1);
     recorder.collect();
@@ -93,11 +93,11 @@ fn the_first_exchange_of_an_endpoint_has_its_name_as_soon_as_it_is_answered() {
     let mut recorder = Recorder::default();
     let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/socket", Instant::now());
     recorder.begin(place);
-    let told = recorder.collect();
-    assert!(told[0].endpoint.is_other() && told[0].in_flight == 1, "nobody has said that there is such a thing");
+    let reported = recorder.collect();
+    assert!(reported[0].endpoint.is_other() && reported[0].in_flight == 1, "nobody has said that there is such a thing");
     let place = recorder.settle(place, &endpoint, "/socket", 101);
-    let told: Vec<_> = recorder.collect().into_iter().map(|report| (report.endpoint.to_string(), report.in_flight)).collect();
-    assert_eq!(told, [("(other)".to_owned(), 0), ("GET /socket".to_owned(), 1)]);
+    let reported: Vec<_> = recorder.collect().into_iter().map(|report| (report.endpoint.to_string(), report.in_flight)).collect();
+    assert_eq!(reported, [("(other)".to_owned(), 0), ("GET /socket".to_owned(), 1)]);
     recorder.finish(place, &endpoint, &finished("/socket", 101, 5));
     assert_eq!(recorder.collect().iter().map(|report| (report.in_flight, report.golden.hits)).collect::<Vec<_>>(), [(0, 1)]);
 }

@@ -91,7 +91,7 @@ fn a_real_service_is_found_by_its_port_and_measured() {
 }
 
 #[test]
-fn use_and_throttling_are_told_per_second_between_two_measurements() {
+fn use_and_throttling_are_per_second_between_two_measurements() {
     let root = tempfile::tempdir().unwrap();
     let at = |stat: &str| written(root.path(), &[("memory.current", "1\n"), ("cpu.max", "50000 100000\n"), ("cpu.stat", stat)]);
     at("usage_usec 1000000\nthrottled_usec 10000\n");
@@ -107,7 +107,7 @@ fn use_and_throttling_are_told_per_second_between_two_measurements() {
 }
 
 #[test]
-fn processors_are_told_of_as_the_seeds_do() {
+fn processors_are_reported_as_in_the_articles() {
     let stat = "cpu  20 0 5 30 0 0 0 0 0 0\ncpu0 12 1 3 14 0 0 0 0 0 0\ncpu1 8 0 2 16 0 0 0 0 0 0\nintr 1 2\n";
     let cpuinfo = "processor\t: 0\nmodel name\t: Intel Xeon\ncpu MHz\t\t: 2596.6\n\nprocessor\t: 1\nmodel name\t: Intel Xeon\n";
     let cpus = cores::listed(stat, cpuinfo);
@@ -117,7 +117,7 @@ fn processors_are_told_of_as_the_seeds_do() {
 }
 
 #[test]
-fn pods_in_one_process_tell_equal_parts_of_it() {
+fn pods_in_one_process_report_equal_parts_of_it() {
     let alone = Meter::fixed(Source::Process).measure(Instant::now()).resources.memory_bytes;
     let part = Meter::shared(NonZeroU32::new(8).unwrap()).measure(Instant::now()).resources;
     let together = part.memory_bytes * 8;

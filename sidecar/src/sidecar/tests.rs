@@ -79,9 +79,9 @@ async fn a_drain_lets_work_finish_and_says_the_last_numbers_and_goodbye() {
     assert_eq!(world.get("/late").await.status, 200, "traffic is accepted for the grace");
 
     let traffic = world.traffic;
-    let heard = async move {
+    let received = async move {
         let (mut hits, mut last, mut decoder) = (0, None, Decoder::default());
-        while let Some(message) = stream.hear().await {
+        while let Some(message) = stream.receive().await {
             if let up::Message::Live(live) = &message {
                 hits += decoder.decode(live).unwrap().endpoints.iter().map(|endpoint| endpoint.golden.hits).sum::<u64>();
             }
@@ -89,7 +89,7 @@ async fn a_drain_lets_work_finish_and_says_the_last_numbers_and_goodbye() {
         }
         (hits, last)
     };
-    let ((), (hits, last)) = tokio::join!(world.left(), heard);
+    let ((), (hits, last)) = tokio::join!(world.left(), received);
     assert_eq!(hits, 1);
     assert!(matches!(last, Some(up::Message::Bye(_))), "{last:?}");
     assert!(TcpStream::connect(traffic).await.is_err(), "the port is closed");
@@ -104,7 +104,7 @@ async fn a_taken_port_is_named() {
 }
 
 #[test]
-fn whoever_connects_is_asked_by_the_kernel_whether_they_are_still_there() {
+fn accepted_connections_use_keepalive() {
     let listeners = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).unwrap();
     let _client = std::net::TcpStream::connect(listeners.traffic.local_addr().unwrap()).unwrap();
     listeners.traffic.set_nonblocking(false).unwrap();

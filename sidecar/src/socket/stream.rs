@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_accepted_sends_at_once_without_being_told() {
+    fn accepted_sockets_send_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         send_at_once(&listener).unwrap();
         let _caller = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -28,8 +28,11 @@ async fn a_request_and_its_answer_pass_without_what_concerns_one_connection() {
     assert_eq!(answer, "HTTP/1.1 200 OK\r\nDate: then\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
     let heads = service.join().unwrap();
     assert_eq!(String::from_utf8_lossy(&heads[0]), "GET /users/7?x=1 HTTP/1.1\r\nHost: a\r\nX-End: 2\r\n\r\n");
-    let told = counted_all(&workers, |all| !all.is_empty()).await;
-    assert_eq!((told[0].endpoint.to_string().as_str(), told[0].golden.hits, told[0].golden.bytes_out), ("GET /users/{id}", 1, 2));
+    let reported = counted_all(&workers, |all| !all.is_empty()).await;
+    assert_eq!(
+        (reported[0].endpoint.to_string().as_str(), reported[0].golden.hits, reported[0].golden.bytes_out),
+        ("GET /users/{id}", 1, 2)
+    );
 }
 
 #[tokio::test]

@@ -52,14 +52,14 @@ async fn a_conversation_goes_back_and_forth_and_is_seen_while_it_is_open() {
     let mut client = Client::connect(address).await;
 
     let (say, said) = mpsc::channel(1);
-    let mut heard = client.chat(ReceiverStream::new(said)).await.unwrap();
+    let mut received = client.chat(ReceiverStream::new(said)).await.unwrap();
     for number in 0..50 {
         say.send(note(number, "ping")).await.unwrap();
-        assert_eq!(within(heard.message()).await.unwrap(), Some(note(number, "ping")));
+        assert_eq!(within(received.message()).await.unwrap(), Some(note(number, "ping")));
     }
     counted(&workers, "/test.Echo/Chat", |report| report.in_flight == 1).await;
     drop(say);
-    assert_eq!(within(heard.message()).await.unwrap(), None);
+    assert_eq!(within(received.message()).await.unwrap(), None);
     let report = counted(&workers, "/test.Echo/Chat", |report| report.golden.hits == 1 && report.in_flight == 0).await;
     assert_eq!(report.golden.bytes_in, report.golden.bytes_out);
 }
@@ -147,12 +147,12 @@ async fn a_stream_whose_service_dies_ends_as_unavailable() {
     let (workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;
     let (_say, said) = mpsc::channel(1);
-    let mut heard = client.chat(ReceiverStream::new(said)).await.unwrap();
-    assert_eq!(within(heard.message()).await.unwrap(), Some(note(1, "")));
+    let mut received = client.chat(ReceiverStream::new(said)).await.unwrap();
+    assert_eq!(within(received.message()).await.unwrap(), Some(note(1, "")));
 
     service.shutdown().await;
 
-    let status = within(heard.message()).await.unwrap_err();
+    let status = within(received.message()).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert_eq!(status.metadata().get("x-sitio-error").unwrap(), "upstream-reset");
     let report = counted(&workers, "/test.Echo/Chat", |report| report.golden.hits == 1 && report.in_flight == 0).await;
@@ -169,15 +169,15 @@ async fn trailing_metadata_of_100_kb_passes_whole_and_more_than_the_limit_is_an_
     // Behind a message, and alone in the head of a response that has only trailers.
     for text in ["metadata", "metadata alone"] {
         for bytes in [100_000, 600_000] {
-            let mut heard = match within(client.count(note(bytes, text))).await {
-                Ok(heard) => heard,
+            let mut received = match within(client.count(note(bytes, text))).await {
+                Ok(received) => received,
                 Err(status) => {
                     metadata_passed_or_refused(&status, bytes);
                     continue;
                 }
             };
-            assert_eq!(within(heard.message()).await.unwrap(), Some(note(bytes, "")));
-            metadata_passed_or_refused(&within(heard.message()).await.unwrap_err(), bytes);
+            assert_eq!(within(received.message()).await.unwrap(), Some(note(bytes, "")));
+            metadata_passed_or_refused(&within(received.message()).await.unwrap_err(), bytes);
         }
     }
     let report = counted(&workers, "/test.Echo/Count", |report| report.golden.hits == 4).await;
@@ -216,7 +216,7 @@ async fn a_drain_lets_a_conversation_finish_and_takes_no_more() {
     let (workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;
     let (say, said) = mpsc::channel(1);
-    let mut heard = client.chat(ReceiverStream::new(said)).await.unwrap();
+    let mut received = client.chat(ReceiverStream::new(said)).await.unwrap();
     counted(&workers, "/test.Echo/Chat", |report| report.in_flight == 1).await;
 
     let talk = async {
@@ -225,10 +225,10 @@ async fn a_drain_lets_a_conversation_finish_and_takes_no_more() {
         }
         for number in 0..20 {
             say.send(note(number, "still")).await.unwrap();
-            assert_eq!(within(heard.message()).await.unwrap(), Some(note(number, "still")));
+            assert_eq!(within(received.message()).await.unwrap(), Some(note(number, "still")));
         }
         drop(say);
-        assert_eq!(within(heard.message()).await.unwrap(), None);
+        assert_eq!(within(received.message()).await.unwrap(), None);
     };
     let began = std::time::Instant::now();
     tokio::join!(workers.drain(PATIENCE), talk);
@@ -244,13 +244,13 @@ async fn a_drain_breaks_off_what_does_not_finish() {
     let (workers, address) = sidecar(target).await;
     let mut client = Client::connect(address).await;
     let (say, said) = mpsc::channel(1);
-    let mut heard = client.chat(ReceiverStream::new(said)).await.unwrap();
+    let mut received = client.chat(ReceiverStream::new(said)).await.unwrap();
     say.send(note(1, "x")).await.unwrap();
-    within(heard.message()).await.unwrap();
+    within(received.message()).await.unwrap();
 
     within(workers.drain(Duration::from_millis(10))).await;
 
-    assert!(within(heard.message()).await.is_err());
+    assert!(within(received.message()).await.is_err());
     let report = counted(&workers, "/test.Echo/Chat", |report| report.golden.hits == 1).await;
     assert_eq!((report.in_flight, report.golden.statuses(), report.golden.failed_by_sitio), (0, &[(503, 1)][..], 1));
 }

@@ -295,9 +295,9 @@ async fn a_stream_that_the_library_refuses_is_counted() {
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     // A GET whose :path, a literal without indexing, is `/<b`; no HTTP/2 library in Rust can send it.
     stream.write_all(&frame(1, 5, 1, b"\x82\x86\x41\x04shop\x04\x03/<b")).await.unwrap();
-    let mut heard = Vec::new();
-    while !heard.windows(9).any(|bytes| bytes == [0, 0, 4, 3, 0, 0, 0, 0, 1]) {
-        assert_ne!(within(stream.read_buf(&mut heard)).await.unwrap(), 0, "the stream is reset alone");
+    let mut received = Vec::new();
+    while !received.windows(9).any(|bytes| bytes == [0, 0, 4, 3, 0, 0, 0, 0, 1]) {
+        assert_ne!(within(stream.read_buf(&mut received)).await.unwrap(), 0, "the stream is reset alone");
     }
     let deadline = std::time::Instant::now() + crate::support::PATIENCE;
     while workers.counters().refusals()[RefusalReason::Http2] != 1 {

@@ -96,8 +96,8 @@ impl World {
         let listeners = SidecarListeners::bind(any, any).unwrap();
         let [traffic, admin] = [&listeners.traffic, &listeners.admin].map(|listener| listener.local_addr().unwrap());
         let (drain, mut tasks) = (CancellationToken::new(), JoinSet::new());
-        let told = drain.clone();
-        tasks.spawn(async move { run(options, listeners, told).await.unwrap() });
+        let reported = drain.clone();
+        tasks.spawn(async move { run(options, listeners, reported).await.unwrap() });
         Self { traffic, admin, drain, tasks }
     }
 
@@ -192,8 +192,8 @@ async fn each_sampled_exchange_is_a_span_of_its_callers_trace() {
     assert_eq!((span.parent_span_id.clone(), span.span_id.len()), (0x00f0_67aa_0ba9_02b7_u64.to_be_bytes().to_vec(), 8));
     assert_eq!(span.flags, 0x301, "sampled, and the parent is elsewhere");
     let attributes = ["http.request.method", "http.route", "url.path", "http.response.status_code", "client.address"];
-    let told = attributes.map(|key| text(&span.attributes, key).unwrap());
-    assert_eq!(told, ["GET", "/users/{id}", "/users/42", "200", "127.0.0.1"]);
+    let reported = attributes.map(|key| text(&span.attributes, key).unwrap());
+    assert_eq!(reported, ["GET", "/users/{id}", "/users/42", "200", "127.0.0.1"]);
     assert!(span.end_time_unix_nano > span.start_time_unix_nano && span.status.is_none(), "{span:?}");
     let (_, root) = &spans[1];
     assert!(root.parent_span_id.is_empty() && root.trace_id.len() == 16 && root.trace_id != span.trace_id, "{root:?}");
@@ -265,7 +265,7 @@ async fn a_collector_that_is_away_affects_nothing_and_is_used_when_it_returns() 
     let (collector, mut tasks) = (Collector::default(), JoinSet::new());
     collector.listen(&mut tasks, port).await;
     eventually(|| (!collector.metrics.lock().unwrap().is_empty()).then_some(())).await;
-    let told = async {
+    let reported = async {
         loop {
             let (sent, dropped) =
                 (world.metric("sitio_otlp_spans_total ").await, world.metric("sitio_otlp_spans_dropped_total ").await);
@@ -274,7 +274,7 @@ async fn a_collector_that_is_away_affects_nothing_and_is_used_when_it_returns() 
             }
         }
     };
-    let (sent, dropped) = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    let (sent, dropped) = tokio::time::timeout(PATIENCE, reported).await.unwrap();
     assert_eq!(sent + dropped, 2, "each is sent or counted as dropped");
     assert!(collector.spans.lock().unwrap().len() as u64 >= sent);
     world.leave().await;

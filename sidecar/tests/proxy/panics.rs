@@ -118,15 +118,15 @@ async fn a_panic_ends_its_own_connection_only() {
     let (mut broken, mut served, mut failed_by_sitio) = (0, 0, 0);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let told = workers.collect().await;
-        for (status, count) in told.iter().flat_map(|report| report.golden.statuses()) {
+        let reported = workers.collect().await;
+        for (status, count) in reported.iter().flat_map(|report| report.golden.statuses()) {
             *if *status == 500 { &mut broken } else { &mut served } += count;
         }
-        failed_by_sitio += told.iter().map(|report| report.golden.failed_by_sitio).sum::<u64>();
-        if (broken, failed_by_sitio, served) == (4, 4, 13) && told.iter().all(|report| report.in_flight == 0) {
+        failed_by_sitio += reported.iter().map(|report| report.golden.failed_by_sitio).sum::<u64>();
+        if (broken, failed_by_sitio, served) == (4, 4, 13) && reported.iter().all(|report| report.in_flight == 0) {
             break;
         }
-        assert!(Instant::now() < deadline, "{broken} and {served} were counted, the last being {told:?}");
+        assert!(Instant::now() < deadline, "{broken} and {served} were counted, the last being {reported:?}");
         tokio::task::yield_now().await;
     }
 }

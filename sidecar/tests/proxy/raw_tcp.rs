@@ -28,7 +28,7 @@ fn echo(greeting: &'static [u8]) -> (SocketAddr, JoinSet<()>) {
     (address, service)
 }
 
-async fn told(target: SocketAddr, protocol: Protocol) -> (sidecar::worker::Workers, SocketAddr) {
+async fn describe(target: SocketAddr, protocol: Protocol) -> (sidecar::worker::Workers, SocketAddr) {
     sidecar_with(ProxyOptions { protocol, ..ProxyOptions::new(target) }).await
 }
 
@@ -53,7 +53,7 @@ async fn is_reset(address: SocketAddr) -> bool {
 #[tokio::test]
 async fn a_server_first_protocol_passes_at_once_if_tcp_is_configured() {
     let (target, _service) = echo(b"220 mail\r\n");
-    let (workers, address) = told(target, Protocol::Tcp).await;
+    let (workers, address) = describe(target, Protocol::Tcp).await;
     let mut client = TcpStream::connect(address).await.unwrap();
 
     assert_eq!(read(&mut client, 10).await, b"220 mail\r\n");
@@ -105,7 +105,7 @@ async fn bytes_that_cannot_be_http_pass_as_they_are() {
 async fn a_big_stream_passes_whole_while_its_sender_is_faster_than_its_reader() {
     const BYTES: usize = 20 * 1024 * 1024;
     let (target, _service) = echo(b"");
-    let (workers, address) = told(target, Protocol::Tcp).await;
+    let (workers, address) = describe(target, Protocol::Tcp).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     let (mut from, mut to) = client.split();
     let sent: Vec<u8> = (0..BYTES).map(|at| (at * 7 % 253) as u8).collect();
@@ -159,7 +159,7 @@ async fn an_http_service_never_receives_unparsed_bytes() {
 #[tokio::test]
 async fn what_is_no_http_is_refused_where_only_http_is_wanted() {
     let (target, _service) = echo(b"");
-    let (_workers, address) = told(target, Protocol::Http).await;
+    let (_workers, address) = describe(target, Protocol::Http).await;
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(b"\x16\x03\x01\x02\0\x01\0\x01").await.unwrap();
     assert!(rest(&mut client).await.starts_with(b"HTTP/1.1 400 "));
@@ -168,7 +168,7 @@ async fn what_is_no_http_is_refused_where_only_http_is_wanted() {
 #[tokio::test]
 async fn a_connection_can_be_turned_off_like_any_endpoint() {
     let (target, _service) = echo(b"hello");
-    let (workers, address) = told(target, Protocol::Tcp).await;
+    let (workers, address) = describe(target, Protocol::Tcp).await;
     turn_off(&workers, "TCP", "/").await;
     assert!(is_reset(address).await);
     let report = counted(&workers, "/", |report| report.golden.hits == 1).await;
@@ -179,7 +179,7 @@ async fn a_connection_can_be_turned_off_like_any_endpoint() {
 async fn a_service_that_is_not_there_fails_the_connection() {
     let (listener, target) = listener();
     drop(listener);
-    let (workers, address) = told(target, Protocol::Tcp).await;
+    let (workers, address) = describe(target, Protocol::Tcp).await;
     assert!(is_reset(address).await);
     let report = counted(&workers, "/", |report| report.golden.hits == 1).await;
     assert_eq!((report.golden.failed, report.golden.statuses()), (1, &[(502, 1)][..]));

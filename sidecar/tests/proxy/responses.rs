@@ -118,6 +118,6 @@ async fn an_answer_that_has_begun_is_bound_by_the_time_for_the_whole() {
     });
     let (answer, was_reset) = read.await.unwrap();
     assert!(answer.ends_with("hi") && was_reset, "{answer}");
-    let told = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
-    assert_eq!(told.iter().map(|report| report.golden.hits).sum::<u64>(), 1);
+    let reported = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
+    assert_eq!(reported.iter().map(|report| report.golden.hits).sum::<u64>(), 1);
 }

@@ -42,8 +42,8 @@ async fn a_body_that_stops_is_answered_408_and_gives_the_service_its_connection_
     assert!(answer.contains("X-Sitio-Error: bad-request\r\n") && answer.contains("Connection: close\r\n"), "{answer}");
     assert!(answer.contains("SITIO_BODY_TIMEOUT"), "{answer}");
     assert_eq!(service.join().unwrap(), [b"some"]);
-    let told = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
-    let golden = &told.iter().find(|report| report.golden.hits == 1).unwrap().golden;
+    let reported = counted_all(&workers, |all| all.iter().any(|report| report.golden.hits == 1)).await;
+    let golden = &reported.iter().find(|report| report.golden.hits == 1).unwrap().golden;
     assert_eq!((golden.statuses(), golden.failures(), golden.bytes_in), (&[(408, 1)][..], 0, 4));
 }
 

@@ -128,10 +128,10 @@ async fn one_whose_client_has_finished_does_not_wait_for_a_silent_service_for_ev
     let (workers, mut client, mut service) = tunnel(timeouts).await;
     client.write_all(b"last").await.unwrap();
     client.shutdown().await.unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     // The service can read that the client has finished; then it stays silent, and is cut off.
-    while within(service.read_buf(&mut heard)).await.is_ok_and(|read| read > 0) {}
-    assert_eq!(heard, b"last");
+    while within(service.read_buf(&mut received)).await.is_ok_and(|read| read > 0) {}
+    assert_eq!(received, b"last");
 
     assert!(is_reset(&mut client).await, "nobody may take this for the service's own end");
     let report = counted(&workers, "/live", |report| report.golden.hits == 1).await;

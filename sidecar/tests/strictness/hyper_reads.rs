@@ -19,7 +19,7 @@ const PIPE_BYTES: usize = 1024 * 1024;
 
 /// What one side has read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Heard {
+struct Interpretation {
     /// Method and target, or the status.
     line: String,
     body: Vec<u8>,
@@ -56,27 +56,27 @@ async fn whole(body: Incoming) -> hyper::Result<Vec<u8>> {
 }
 
 /// What a hyper server reads from bytes on one connection.
-async fn served(bytes: &[u8]) -> (Vec<Heard>, hyper::Result<()>) {
+async fn served(bytes: &[u8]) -> (Vec<Interpretation>, hyper::Result<()>) {
     let (mut ours, theirs) = tokio::io::duplex(PIPE_BYTES);
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let received = Arc::new(Mutex::new(Vec::new()));
     let service = service_fn(|request: Request<Incoming>| {
-        let heard = Arc::clone(&heard);
+        let received = Arc::clone(&received);
         async move {
             let line = format!("{} {}", request.method(), request.uri());
             let body = whole(request.into_body()).await?;
-            heard.lock().unwrap().push(Heard { line, body });
+            received.lock().unwrap().push(Interpretation { line, body });
             hyper::Result::Ok(Response::new(Nothing))
         }
     });
     ours.write_all(bytes).await.unwrap();
     ours.shutdown().await.unwrap();
     let ended = hyper::server::conn::http1::Builder::new().half_close(true).serve_connection(TokioIo::new(theirs), service).await;
-    let heard = heard.lock().unwrap().clone();
-    (heard, ended)
+    let received = received.lock().unwrap().clone();
+    (received, ended)
 }
 
 /// What a hyper client reads from bytes that answer its request.
-async fn asked(method: &str, bytes: &[u8]) -> hyper::Result<Heard> {
+async fn asked(method: &str, bytes: &[u8]) -> hyper::Result<Interpretation> {
     let (mut ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(theirs)).await?;
     let request = Request::builder().method(method).uri("/").header("host", "a").body(Nothing).unwrap();
@@ -89,14 +89,14 @@ async fn asked(method: &str, bytes: &[u8]) -> hyper::Result<Heard> {
     let client = async {
         let answer = sender.send_request(request).await?;
         let line = answer.status().as_str().to_owned();
-        Ok(Heard { line, body: whole(answer.into_body()).await? })
+        Ok(Interpretation { line, body: whole(answer.into_body()).await? })
     };
-    let (_, heard, ()) = tokio::join!(connection, client, service);
-    heard
+    let (_, received, ()) = tokio::join!(connection, client, service);
+    received
 }
 
 /// What the tunnel forwards for these bytes, and the message that it read; `None` if it refuses.
-fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Heard)> {
+fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Interpretation)> {
     let mut slots = slots();
     let Parsed::Complete(head, length) = request::parse(bytes, &mut slots) else { return None };
     let mut wire = Vec::new();
@@ -104,10 +104,10 @@ fn carried_request(bytes: &[u8]) -> Option<(Vec<u8>, Heard)> {
     let body =
         carry(head.framing, if head.framing == Framing::Chunked { To::Chunks } else { To::Plain }, &bytes[length..], &mut wire)?;
     let root = if head.target.starts_with('?') { "/" } else { "" };
-    Some((wire, Heard { line: format!("{} {root}{}", head.method, head.target), body }))
+    Some((wire, Interpretation { line: format!("{} {root}{}", head.method, head.target), body }))
 }
 
-fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Heard)> {
+fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Interpretation)> {
     let mut slots = slots();
     let Parsed::Complete(head, length) = response::parse(bytes, &mut slots) else { return None };
     let from = head.framing(if method == "HEAD" { ResponseTo::HeadOnly } else { ResponseTo::Whole });
@@ -118,7 +118,7 @@ fn carried_answer(bytes: &[u8], method: &str) -> Option<(Vec<u8>, Heard)> {
     let mut wire = Vec::new();
     write::response(&mut wire, &head, plan);
     let body = carry(from, if from == Framing::Chunked { To::Chunks } else { To::Plain }, &bytes[length..], &mut wire)?;
-    Some((wire, Heard { line: head.status.to_string(), body }))
+    Some((wire, Interpretation { line: head.status.to_string(), body }))
 }
 
 /// Appends the body to `wire`, and returns its content; `None` if it is malformed or incomplete.
@@ -224,9 +224,9 @@ proptest! {
         }
         // A request to change the protocol is the last that is read as HTTP.
         prop_assume!(!wire.windows(8).any(|bytes| bytes == b"Upgrade:"));
-        let (heard, ended) = run(served(&wire));
+        let (received, ended) = run(served(&wire));
         prop_assert!(ended.is_ok(), "{:?}: {:?}", ended, String::from_utf8_lossy(&wire));
-        prop_assert_eq!(heard, expected, "{:?}", String::from_utf8_lossy(&wire));
+        prop_assert_eq!(received, expected, "{:?}", String::from_utf8_lossy(&wire));
     }
 
     #[test]
@@ -235,7 +235,7 @@ proptest! {
         let Some((wire, expected)) = carried_answer(said.as_bytes(), method) else { return Ok(()) };
         // A control character passes unchanged, and hyper's client accepts none (RFC 9110, section 5.5, allows both).
         prop_assume!(!wire.contains(&b'\x0b'));
-        let heard = run(asked(method, &wire));
-        prop_assert_eq!(heard.ok(), Some(expected), "{:?}", String::from_utf8_lossy(&wire));
+        let received = run(asked(method, &wire));
+        prop_assert_eq!(received.ok(), Some(expected), "{:?}", String::from_utf8_lossy(&wire));
     }
 }

@@ -104,7 +104,7 @@ fn said() -> impl Strategy<Value = Said> {
     (0_usize..3, status, sent).prop_map(|(interims, status, sent)| Said { interims, status, sent })
 }
 
-fn hear_requests(sidecar: &TestSidecar, asked: &[Asked]) {
+fn read_requests(sidecar: &TestSidecar, asked: &[Asked]) {
     let mut bytes = Vec::new();
     for request in asked {
         let (fields, body) = request.sent.written();
@@ -118,9 +118,9 @@ fn hear_requests(sidecar: &TestSidecar, asked: &[Asked]) {
         let case = format!("cut at {cut}");
         let got = sidecar.send_in_pieces(&[&bytes[..cut], &bytes[cut..]]);
         let seen = sidecar.seen(&case);
-        let heard = answers(&got, &[]).unwrap();
-        assert_eq!((seen.len(), heard.len()), (asked.len(), asked.len()), "{case}: {got:?}");
-        for ((asked, seen), heard) in asked.iter().zip(&seen).zip(&heard) {
+        let received = answers(&got, &[]).unwrap();
+        assert_eq!((seen.len(), received.len()), (asked.len(), asked.len()), "{case}: {got:?}");
+        for ((asked, seen), received) in asked.iter().zip(&seen).zip(&received) {
             assert_eq!((seen.first(), seen.second(), &seen.body[..]), (asked.method, asked.target, asked.sent.body()), "{case}");
             let drops = asked.hop_by_hop.starts_with("Connection");
             assert_eq!(seen.trailers, if drops { Vec::new() } else { asked.sent.trailers() }, "{case}");
@@ -135,12 +135,12 @@ fn hear_requests(sidecar: &TestSidecar, asked: &[Asked]) {
                 "{case}: {seen:?}"
             );
             let echo = [format!("{} {} ", asked.method, asked.target).as_bytes(), asked.sent.body()].concat();
-            assert_eq!(heard.body, echo, "{case}");
+            assert_eq!(received.body, echo, "{case}");
         }
     }
 }
 
-fn hear_answer(sidecar: &TestSidecar, said: &Said) {
+fn read_answer(sidecar: &TestSidecar, said: &Said) {
     let (fields, body) = said.sent.written();
     let interims = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n".repeat(said.interims);
     let head = format!("{interims}HTTP/1.1 {}\r\nX-A: b\r\n{fields}\r\n", said.status);
@@ -166,14 +166,14 @@ proptest! {
     #[test]
     fn requests_arrive_as_sent(asked in prop::collection::vec(asked(), 1..4)) {
         let sidecar = Builder::new_current_thread().build().unwrap().block_on(TestSidecar::open());
-        hear_requests(&sidecar, &asked);
+        read_requests(&sidecar, &asked);
     }
 
     #[test]
     fn responses_arrive_as_sent(said in prop::collection::vec(said(), 1..4)) {
         let sidecar = Builder::new_current_thread().build().unwrap().block_on(TestSidecar::open());
         for said in &said {
-            hear_answer(&sidecar, said);
+            read_answer(&sidecar, said);
         }
     }
 }

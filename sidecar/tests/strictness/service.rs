@@ -89,8 +89,8 @@ fn respond(stream: &mut TcpStream, request: &Message, memory: &Mutex<Memory>) ->
         }
     };
     for piece in script {
-        let told = cue.as_ref().is_none_or(|cue| cue.recv_timeout(PATIENCE).is_ok());
-        if !told || stream.write_all(&piece).is_err() {
+        let reported = cue.as_ref().is_none_or(|cue| cue.recv_timeout(PATIENCE).is_ok());
+        if !reported || stream.write_all(&piece).is_err() {
             return false;
         }
     }

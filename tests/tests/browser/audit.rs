@@ -38,9 +38,9 @@ fn every_command_has_its_line_at_once() {
     // Times are in the browser's time zone; in a page without script they are UTC.
     let zone = browser.text(".head .sub").unwrap();
     assert!(zone.ends_with("Times are in the zone Asia/Tokyo."), "{zone}");
-    let told = browser.text("#rows tr.heading:first-child + tr .a-time").unwrap();
+    let output = browser.text("#rows tr.heading:first-child + tr .a-time").unwrap();
     let here = "return new Date(document.querySelector('#rows .a-time').title).toLocaleTimeString('en-GB')";
-    assert_eq!(browser.script(here).unwrap(), told);
+    assert_eq!(browser.script(here).unwrap(), output);
     assert!(mesh.api().page("/audit").unwrap().contains("Times are UTC."), "nobody told a zone");
     assert!(browser.text("#rows tr.heading").unwrap().starts_with("Today, "));
     assert_no_barriers(&browser, "the audit log");

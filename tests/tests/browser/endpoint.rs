@@ -124,8 +124,8 @@ fn the_page_moves_and_marks_what_was_commanded() {
     disable_dialog::give_reason(&browser, "the export fills the disk");
     disable_dialog::confirm(&browser);
     eventually(SOON, || {
-        let told = browser.text("dialog[open] h2")?;
-        ensure!(told == "Off on 2 pods", "{told}");
+        let output = browser.text("dialog[open] h2")?;
+        ensure!(output == "Off on 2 pods", "{output}");
         Ok(())
     });
     eventually(SOON, || browser.click("dialog[open] .df button:last-child"));

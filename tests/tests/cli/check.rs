@@ -17,8 +17,8 @@ use scenario::small_mesh::SmallMesh;
 use serde_json::Value;
 
 /// The level and text of each finding.
-fn findings(told: &Value) -> Vec<(String, String)> {
-    let findings = told.as_array().expect("findings are a list").iter();
+fn findings(answer: &Value) -> Vec<(String, String)> {
+    let findings = answer.as_array().expect("findings are a list").iter();
     let text = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
     findings.map(|finding| (text(finding, "level"), text(finding, "what"))).collect()
 }
@@ -29,12 +29,12 @@ fn a_healthy_mesh_has_nothing_wrong() {
     let rule = mesh.api().turn_off("shop", "GET /bytes/{id}", "1h");
     mesh.api().expect_applied(&rule, &mesh.names());
 
-    let told = mesh.sitio(&["check"]).success();
+    let answer = mesh.sitio(&["check"]).success();
 
     for words in
         ["answers, in", "of our version", "clock agrees", "2 pods are reporting", "1 rule is in force", "nothing is wrong"]
     {
-        assert!(told.contains(words), "{words}: {told}");
+        assert!(answer.contains(words), "{words}: {answer}");
     }
     let json = mesh.sitio(&["check", "-o", "json"]).json();
     assert!(findings(&json).iter().all(|(level, _)| level == "fine"), "{json}");
@@ -44,39 +44,42 @@ fn a_healthy_mesh_has_nothing_wrong() {
 fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
     let mesh = SmallMesh::start("shop", 2);
     mesh.api().turn_off("shop", "GET /bytes/{id}", "5m");
-    let told = mesh.sitio(&["check"]);
-    assert!(told.out.contains("lapses in 5 min") && told.out.contains("--ttl"), "{told:?}");
-    assert_eq!(told.code, Some(0), "a warning is no error: {told:?}");
+    let answer = mesh.sitio(&["check"]);
+    assert!(answer.out.contains("lapses in 5 min") && answer.out.contains("--ttl"), "{answer:?}");
+    assert_eq!(answer.code, Some(0), "a warning is no error: {answer:?}");
 
     // The process runs but does not respond.
     mesh.pods[1].process.signal(Signal::STOP);
-    let told = eventually(SOON, || {
-        let told = mesh.sitio(&["check"]);
-        ensure!(told.code == Some(1), "{told:?}");
-        Ok(told)
+    let answer = eventually(SOON, || {
+        let answer = mesh.sitio(&["check"]);
+        ensure!(answer.code == Some(1), "{answer:?}");
+        Ok(answer)
     });
     mesh.pods[1].process.signal(Signal::CONT);
-    assert!(told.out.contains("silent, 1 pod") && told.out.contains("shop-1") && told.out.contains("→ see whether"), "{told:?}");
+    assert!(
+        answer.out.contains("silent, 1 pod") && answer.out.contains("shop-1") && answer.out.contains("→ see whether"),
+        "{answer:?}"
+    );
 
     let nothing = ReservedPort::reserve();
     let broken = Sidecar::builder(nothing.port).named("broken", "broken-0").reports_to(mesh.control_plane.grpc_port).start();
     assert_eq!(broken.get("/x").status(), 502);
-    let told = eventually(SOON, || {
-        let told = mesh.sitio(&["check"]);
-        ensure!(told.out.contains("1 of the last 1 failure of broken"), "{told:?}");
-        Ok(told)
+    let answer = eventually(SOON, || {
+        let answer = mesh.sitio(&["check"]);
+        ensure!(answer.out.contains("1 of the last 1 failure of broken"), "{answer:?}");
+        Ok(answer)
     });
-    assert!(told.code == Some(1) && told.out.contains("TARGET_PORT"), "{told:?}");
-    let told = run(client_command(mesh.control_plane.grpc_port, &["check"]));
-    assert!(told.code == Some(1) && told.out.contains("8091"), "the sidecars' port: {told:?}");
+    assert!(answer.code == Some(1) && answer.out.contains("TARGET_PORT"), "{answer:?}");
+    let answer = run(client_command(mesh.control_plane.grpc_port, &["check"]));
+    assert!(answer.code == Some(1) && answer.out.contains("8091"), "the sidecars' port: {answer:?}");
 
-    let told = run(client_command(nothing.port, &["check"]));
-    assert_eq!(told.code, Some(1), "{told:?}");
-    assert!(told.out.contains("nothing answers") && told.out.contains("SITIO_URL"), "{told:?}");
+    let answer = run(client_command(nothing.port, &["check"]));
+    assert_eq!(answer.code, Some(1), "{answer:?}");
+    assert!(answer.out.contains("nothing answers") && answer.out.contains("SITIO_URL"), "{answer:?}");
 
     let alone = ControlPlane::start();
-    let told = run(client_command(alone.http_port, &["check"])).success();
-    assert!(told.contains("no pod is attached") && told.contains("SITIO_CONTROL_PLANE"), "{told}");
+    let answer = run(client_command(alone.http_port, &["check"])).success();
+    assert!(answer.contains("no pod is attached") && answer.contains("SITIO_CONTROL_PLANE"), "{answer}");
 }
 
 /// Creates a fake browser in a folder, which only records the URL it should open.
@@ -104,8 +107,8 @@ fn the_dashboard_is_opened_if_it_is_there_and_its_url_is_printed() {
     assert_eq!(with_browser(control_plane.http_port, &[]).success(), format!("{url}\n"));
     assert_eq!(fs::read_to_string(folder.path().join("opened")).expect("it was opened"), format!("{url}\n"));
     let nothing = ReservedPort::reserve();
-    let told = with_browser(nothing.port, &[]);
-    assert!(told.code == Some(1) && told.err.contains("nothing answers"), "{told:?}");
+    let answer = with_browser(nothing.port, &[]);
+    assert!(answer.code == Some(1) && answer.err.contains("nothing answers"), "{answer:?}");
 }
 
 fn sitio(arguments: &[&str]) -> String {

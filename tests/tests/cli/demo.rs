@@ -63,10 +63,10 @@ fn the_demo_shows_which_service_calls_which() {
             let rows = api.endpoints()?;
             let row = rows.iter().find(|row| row["service"] == service && row["route"] == route && row["hits"] != 0);
             let Some(id) = row.and_then(|row| row["id"].as_str()) else { anyhow::bail!("nobody has called {route}") };
-            let told = api.json(&format!("/api/v1/endpoints/{id}/callers"))?;
+            let output = api.json(&format!("/api/v1/endpoints/{id}/callers"))?;
             let names: Vec<_> =
-                told["callers"].as_array().into_iter().flatten().filter_map(|row| row["service"].as_str()).collect();
-            ensure!(names == [caller] && told["unknown_hits"] == 0, "{told}");
+                output["callers"].as_array().into_iter().flatten().filter_map(|row| row["service"].as_str()).collect();
+            ensure!(names == [caller] && output["unknown_hits"] == 0, "{output}");
             Ok(())
         });
     }

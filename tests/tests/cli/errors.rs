@@ -47,13 +47,13 @@ fn a_foreign_server_is_reported_in_one_line() {
     ] {
         let port = scripted(answer);
         for command in COMMANDS {
-            let told = run(client_command(port, command));
+            let output = run(client_command(port, command));
             // A failed tap prints no summary of dropped exchanges.
-            let last = told.err.lines().last().unwrap_or_default();
-            assert_eq!((told.code, told.out.as_str()), (Some(1), ""), "{name}: {command:?}: {told:?}");
+            let last = output.err.lines().last().unwrap_or_default();
+            assert_eq!((output.code, output.out.as_str()), (Some(1), ""), "{name}: {command:?}: {output:?}");
             let is_tap = command[0] == "tap" && last.contains("the tap has ended");
-            assert!(last.contains(words) || is_tap, "{name}: {command:?}: {told:?}");
-            assert!(told.err.lines().count() == 1 && !told.err.contains('\x1b'), "{name}: {command:?}: {told:?}");
+            assert!(last.contains(words) || is_tap, "{name}: {command:?}: {output:?}");
+            assert!(output.err.lines().count() == 1 && !output.err.contains('\x1b'), "{name}: {command:?}: {output:?}");
         }
         let check = run(client_command(port, &["check"]));
         assert!(check.code == Some(1) && check.out.contains("→"), "{name}: {check:?}");
@@ -63,8 +63,8 @@ fn a_foreign_server_is_reported_in_one_line() {
 #[test]
 fn an_answer_without_an_end_is_given_up() {
     let port = scripted([b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), vec![b' '; 65 << 20]].concat());
-    let told = run(client_command(port, &["stat"])).failed(1);
-    assert!(told.contains("larger than 64 MiB"), "{told}");
+    let output = run(client_command(port, &["stat"])).failed(1);
+    assert!(output.contains("larger than 64 MiB"), "{output}");
 }
 
 /// The exit code of a command whose output and error are closed pipes.

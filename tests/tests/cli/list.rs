@@ -45,14 +45,14 @@ fn stat_shows_the_golden_metrics_of_every_endpoint() {
     assert!(mesh.sitio(&["stat", "--color", "always"]).success().contains('\x1b'));
 
     let json = mesh.sitio(&["stat", "-o", "json", "--window", "all"]).json();
-    let told = mesh.api().json("/api/v1/endpoints?window=all").unwrap();
+    let output = mesh.api().json("/api/v1/endpoints?window=all").unwrap();
     let hits = |answer: &Value| -> Vec<_> {
         let rows = answer["endpoints"].as_array().unwrap().iter();
         rows.map(|row| (row["route"].as_str().unwrap().to_owned(), row["hits"].as_u64(), row["status"].clone())).collect()
     };
-    assert_eq!(hits(&json), hits(&told), "as the API tells it");
+    assert_eq!(hits(&json), hits(&output), "as the API tells it");
     let yaml: Value = serde_norway::from_str(&mesh.sitio(&["stat", "-o", "yaml", "--window", "all"]).success()).unwrap();
-    assert_eq!(hits(&yaml), hits(&told));
+    assert_eq!(hits(&yaml), hits(&output));
 
     let sorted = mesh.sitio(&["stat", "--sort", "hits"]).success();
     assert!(sorted.lines().nth(1).unwrap().contains("/status/{id}"), "{sorted}");
@@ -65,8 +65,8 @@ fn watching_goes_on_until_ctrl_c() {
     let mesh = shop();
     let mut watching = Process::start(client_command(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "json"]));
     eventually(SOON, || {
-        let told = watching.stdout().len();
-        ensure!(told >= 3, "{told} lines so far");
+        let output = watching.stdout().len();
+        ensure!(output >= 3, "{output} lines so far");
         Ok(())
     });
     watching.signal(Signal::INT);
@@ -132,8 +132,8 @@ fn who_has_been_calling_is_a_table_with_every_hit_in_it() {
     assert!(page.starts_with("GET /bytes/{id} of shop\n"), "{page}");
     let row = words(&page, "127.0.0.1");
     assert_eq!((row[1], row[3], row[4]), ("–", "2", "100"), "{page}");
-    let told = mesh.sitio(&["callers", "/bytes/{id}", "-o", "json"]).json();
-    assert_eq!((&told["hits"], &told["callers"][0]["kind"]), (&Value::from(2), &Value::from("address")), "{told}");
+    let output = mesh.sitio(&["callers", "/bytes/{id}", "-o", "json"]).json();
+    assert_eq!((&output["hits"], &output["callers"][0]["kind"]), (&Value::from(2), &Value::from("address")), "{output}");
     assert!(mesh.sitio(&["callers", "/bytes/{id}", "-o", "wide"]).success().contains("FROM"));
 }
 
@@ -181,8 +181,8 @@ fn every_failure_is_one_line_with_what_to_do_next() {
         &["disable", "shop", "GET", "/x", "--reason", "x", "--pods", ","],
         &["completions", "cmd.exe"],
     ] {
-        let told = mesh.sitio(misuse).failed(2);
-        assert_eq!(told.lines().count(), 1, "{misuse:?}: {told}");
+        let output = mesh.sitio(misuse).failed(2);
+        assert_eq!(output.lines().count(), 1, "{misuse:?}: {output}");
     }
 }
 

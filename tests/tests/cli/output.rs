@@ -29,10 +29,10 @@ fn every_answer_for_programs_is_read_by_programs() {
         // A command that changes something can run only once.
         let is_look = !["enable", "disable"].contains(&command[0]);
         for format in ["json", "yaml"].iter().filter(|format| **format == "json" || is_look) {
-            let told = mesh.sitio(&[command, &["-o", format]].concat()).success();
+            let output = mesh.sitio(&[command, &["-o", format]].concat()).success();
             let read: Value =
-                if *format == "json" { serde_json::from_str(&told).unwrap() } else { serde_norway::from_str(&told).unwrap() };
-            assert!(read.is_object() || read.is_array(), "{command:?} -o {format}: {told}");
+                if *format == "json" { serde_json::from_str(&output).unwrap() } else { serde_norway::from_str(&output).unwrap() };
+            assert!(read.is_object() || read.is_array(), "{command:?} -o {format}: {output}");
         }
     }
     let off = mesh.sitio(&[&off[..], &["-o", "yaml"]].concat()).success();
@@ -88,8 +88,8 @@ fn a_list_as_csv_has_the_names_and_the_values_of_the_dashboard_s_file() {
         }
     }
     for (command, lines) in [(&["rules"][..], 1), (&["rules", &rule], 2), (&["callers", "/x"], 1)] {
-        let told = columns(&mesh.sitio(&[command, &["-o", "csv"]].concat()).success());
-        assert_eq!(told[0].1.len(), lines, "{command:?}: {told:?}");
+        let output = columns(&mesh.sitio(&[command, &["-o", "csv"]].concat()).success());
+        assert_eq!(output[0].1.len(), lines, "{command:?}: {output:?}");
     }
 
     let mut watching = Process::start(client_command(mesh.control_plane.http_port, &["stat", "--watch=100ms", "-o", "csv"]));

@@ -93,8 +93,8 @@ fn a_proxy_leads_to_the_control_plane() {
 #[test]
 fn what_needs_no_proxy_goes_without_and_what_needs_one_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let ((_control_plane, http_port), nobody) = (control_plane(&folder), ReservedPort::reserve());
-    let proxy = format!("http://me:password@127.0.0.1:{}", nobody.port);
+    let ((_control_plane, http_port), unknown) = (control_plane(&folder), ReservedPort::reserve());
+    let proxy = format!("http://me:password@127.0.0.1:{}", unknown.port);
     let asking = |host: &str, none: &str| {
         let mut command = pods(&format!("http://{host}:{http_port}"));
         command.env("HTTP_PROXY", &proxy).env("ALL_PROXY", &proxy).env("NO_PROXY", none);
@@ -104,7 +104,7 @@ fn what_needs_no_proxy_goes_without_and_what_needs_one_says_so() {
     for (host, none) in [("127.0.0.1", ""), ("localhost", ""), (THIS_MACHINE, THIS_MACHINE), (THIS_MACHINE, "0.0.0.0/8")] {
         assert!(asking(host, none).success().contains("no pods found"), "{host}, {none}");
     }
-    let told = asking(THIS_MACHINE, "mesh.example").failed(1);
-    let way = format!("through the proxy http://127.0.0.1:{} (", nobody.port);
-    assert!(told.contains(&way) && told.contains("NO_PROXY") && !told.contains("password"), "{told}");
+    let answer = asking(THIS_MACHINE, "mesh.example").failed(1);
+    let way = format!("through the proxy http://127.0.0.1:{} (", unknown.port);
+    assert!(answer.contains(&way) && answer.contains("NO_PROXY") && !answer.contains("password"), "{answer}");
 }

@@ -77,12 +77,12 @@ fn a_pod_that_does_not_answer_is_named_and_changes_the_exit_code() {
     // The process is stopped, not ended: its stream stays open and silent.
     mesh.pods[1].process.signal(Signal::STOP);
 
-    let told = mesh.sitio(&disable(&["--wait", "--timeout", "1s"]));
+    let output = mesh.sitio(&disable(&["--wait", "--timeout", "1s"]));
 
     mesh.pods[1].process.signal(Signal::CONT);
-    assert_eq!(told.code, Some(1), "{told:?}");
-    let words = told.err.lines().last().unwrap();
-    assert!(words.contains("off on 1 of 2 pods") && words.contains(&format!("no answer within 1s from {lost}")), "{told:?}");
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let words = output.err.lines().last().unwrap();
+    assert!(words.contains("off on 1 of 2 pods") && words.contains(&format!("no answer within 1s from {lost}")), "{output:?}");
     assert!(words.contains("sitio rules") && words.contains("sitio enable"), "{words}");
 }
 
@@ -141,12 +141,12 @@ fn without_waiting_it_says_where_to_look_and_a_dry_run_changes_nothing() {
     }
     assert_eq!(mesh.api().json("/api/v1/rules").unwrap()["rules"].as_array().unwrap().len(), 0);
 
-    let told = mesh.sitio(&disable(&[])).success();
-    assert!(told.contains("is being turned off on 2 pods") && told.contains("sitio rules r1"), "{told}");
+    let output = mesh.sitio(&disable(&[])).success();
+    assert!(output.contains("is being turned off on 2 pods") && output.contains("sitio rules r1"), "{output}");
     let dry = mesh.sitio(&disable(&["--dry-run"])).out;
     assert!(dry.contains("rule r1 is in force for it already"), "{dry}");
-    let told = mesh.sitio(&["enable", "/bytes/{id}"]).success();
-    assert!(told.contains("rule r1 has ended"), "{told}");
+    let output = mesh.sitio(&["enable", "/bytes/{id}"]).success();
+    assert!(output.contains("rule r1 has ended"), "{output}");
 }
 
 #[test]

@@ -44,9 +44,9 @@ fn a_control_plane_behind_a_terminator_is_asked_commanded_and_tapped() {
     assert_eq!(mesh.pods[0].get("/bytes/10").status(), 200);
     mesh.api().expect_hits("shop", 1);
 
-    let told = run(at(&url, &["stat", "--ca-file", file]));
-    assert_eq!(told.err, "");
-    assert!(told.success().contains("/bytes/{id}"));
+    let output = run(at(&url, &["stat", "--ca-file", file]));
+    assert_eq!(output.err, "");
+    assert!(output.success().contains("/bytes/{id}"));
     let mut by_variable = at(&url, &["disable", "/bytes/{id}", "--reason", "a scenario asks for it", "--wait"]);
     by_variable.env("SITIO_CA_FILE", file);
     assert!(run(by_variable).success().contains("is off on 1 pod"));
@@ -170,8 +170,8 @@ fn a_token_over_plain_http_causes_a_warning() {
         command.envs(token.map(|token| ("SITIO_TOKEN", token)));
         run(command)
     };
-    let told = there(Some(TOKEN));
-    assert!(told.err.contains("goes to mesh.example over plain http") && !told.err.contains(TOKEN), "{told:?}");
-    assert!(told.json()["pods"].is_array());
+    let output = there(Some(TOKEN));
+    assert!(output.err.contains("goes to mesh.example over plain http") && !output.err.contains(TOKEN), "{output:?}");
+    assert!(output.json()["pods"].is_array());
     assert_eq!(there(None).err, "");
 }

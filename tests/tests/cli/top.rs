@@ -148,6 +148,6 @@ fn who_stops_it_has_the_terminal_until_it_goes_on() {
 
 #[test]
 fn without_a_terminal_it_says_what_to_use_instead() {
-    let told = run(client_command(1, &["top"])).failed(2);
-    assert!(told.contains("sitio stat --watch"), "{told}");
+    let output = run(client_command(1, &["top"])).failed(2);
+    assert!(output.contains("sitio stat --watch"), "{output}");
 }

@@ -50,7 +50,7 @@ fn off_loopback_the_token_opens_and_nothing_else_does() {
 }
 
 #[test]
-fn a_sidecar_is_heard_with_the_token_only() {
+fn a_sidecar_attaches_only_with_the_token() {
     let data = tempfile::tempdir().unwrap();
     let mut command = bare();
     command.env("SITIO_GRPC_ADDR", "0.0.0.0:0").env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", data.path());

@@ -54,14 +54,14 @@ fn callers(api: &Api) -> anyhow::Result<Value> {
 #[track_caller]
 fn expect_callers(world: &World, expected: &Value) {
     eventually(SOON, || {
-        let told = callers(&world.control_plane.api())?;
+        let output = callers(&world.control_plane.api())?;
         let row = |row: &Value| {
             let name = row["service"].as_str().or(row["address"].as_str());
             let pods: Vec<_> = row["pods"].as_array().unwrap().iter().map(|pod| pod["pod"].clone()).collect();
             json!([row["kind"], name, row["hits"], pods])
         };
-        let rows: Value = told["callers"].as_array().unwrap().iter().map(row).collect();
-        ensure!(rows == *expected && told["unknown_hits"] == 0, "{told}");
+        let rows: Value = output["callers"].as_array().unwrap().iter().map(row).collect();
+        ensure!(rows == *expected && output["unknown_hits"] == 0, "{output}");
         Ok(())
     });
 }
@@ -92,14 +92,14 @@ fn callers_over_the_limit_are_the_others_and_no_request_is_lost() {
     }
     world.call(WEB, 4);
     eventually(SOON, || {
-        let told = callers(&world.control_plane.api())?;
-        ensure!(told["hits"] == 67 && told["unknown_hits"] == 0, "{told}");
-        let rows = told["callers"].as_array().unwrap();
+        let output = callers(&world.control_plane.api())?;
+        ensure!(output["hits"] == 67 && output["unknown_hits"] == 0, "{output}");
+        let rows = output["callers"].as_array().unwrap();
         let addresses = rows.iter().filter(|row| row["kind"] == "address").count();
-        ensure!(addresses + 1 == 32, "{addresses} addresses and a service: {told}");
-        ensure!(rows.last().unwrap()["kind"] == "other", "{told}");
+        ensure!(addresses + 1 == 32, "{addresses} addresses and a service: {output}");
+        ensure!(rows.last().unwrap()["kind"] == "other", "{output}");
         let web = rows.iter().find(|row| row["service"] == "web").unwrap();
-        ensure!(web["hits"] == 7, "who came first is told apart to the end, whichever worker is asked: {told}");
+        ensure!(web["hits"] == 7, "who came first is told apart to the end, whichever worker is asked: {output}");
         Ok(())
     });
 }

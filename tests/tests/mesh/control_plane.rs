@@ -67,7 +67,7 @@ fn two_of_them_never_share_a_folder() {
 }
 
 #[test]
-fn told_to_leave_it_leaves_in_order_though_sidecars_and_pages_are_attached() {
+fn it_drains_in_order_though_sidecars_and_pages_are_attached() {
     let mut mesh = SmallMesh::start("shop", 2);
     let mut page = events(&mesh.control_plane);
     assert!(String::from_utf8_lossy(&page.exactly(5)).starts_with("HTTP/"));
@@ -93,13 +93,13 @@ fn events_carry_finished_values_as_they_change() {
 
     mesh.pods[0].get("/just-now");
 
-    let mut told = String::new();
+    let mut output = String::new();
     eventually(SOON, || {
-        told.push_str(&String::from_utf8_lossy(&page.some()));
-        ensure!(told.contains("/just-now"), "nothing of it in {told}");
+        output.push_str(&String::from_utf8_lossy(&page.some()));
+        ensure!(output.contains("/just-now"), "nothing of it in {output}");
         Ok(())
     });
-    assert!(!told.contains('<'), "no markup travels: {told}");
+    assert!(!output.contains('<'), "no markup travels: {output}");
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn it_describes_and_measures_itself() {
          http_request_method=\"GET\",http_route=\"/seen\"} 1",
         "sitio_streams_open 1",
     ] {
-        assert!(metrics.lines().any(|told| told == line), "{line} is missing in {metrics}");
+        assert!(metrics.lines().any(|output| output == line), "{line} is missing in {metrics}");
     }
     assert!(mesh.api().page("/livez").is_ok() && mesh.api().page("/readyz").is_ok());
 }

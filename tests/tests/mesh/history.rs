@@ -59,8 +59,8 @@ fn what_was_sent_is_what_is_shown() {
 #[test]
 fn the_outcome_names_the_side_that_failed() {
     let mesh = SmallMesh::start("shop", 0);
-    let nobody = scenario::reserved_port::ReservedPort::reserve();
-    let pod = |name: &str| Sidecar::builder(nobody.port).named("shop", name).reports_to(mesh.control_plane.grpc_port).start();
+    let unknown = scenario::reserved_port::ReservedPort::reserve();
+    let pod = |name: &str| Sidecar::builder(unknown.port).named("shop", name).reports_to(mesh.control_plane.grpc_port).start();
     let pod = pod("shop-0");
     mesh.api().expect_pods(&["shop-0"]);
     assert_eq!(pod.get("/alone").status(), 502);

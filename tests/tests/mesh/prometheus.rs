@@ -60,8 +60,8 @@ fn what_it_scrapes_equals_what_the_api_returns() {
         }
         let missing = "sum(sitio_requests_total{job=\"pods\",http_response_status_code=\"404\"})";
         let class = "sum(sitio_requests_total{job=\"mesh\",http_response_status_class=\"4xx\"})";
-        let told = (prometheus.number(missing)?, prometheus.number(class)?);
-        ensure!(told == (2.0, 2.0), "{told:?} of the two that are missing");
+        let output = (prometheus.number(missing)?, prometheus.number(class)?);
+        ensure!(output == (2.0, 2.0), "{output:?} of the two that are missing");
         Ok(())
     });
 }

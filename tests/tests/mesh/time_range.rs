@@ -47,7 +47,7 @@ fn a_range_is_the_sum_of_whole_slots_and_says_which() {
     for misuse in
         [&["--from", "yesterday"][..], &["--to", "-1h"], &["--from", "-1h", "--window", "5m"], &["--from", "-1h", "--to", "-2h"]]
     {
-        let told = mesh.sitio(&[&["stat"][..], misuse].concat()).failed(2);
-        assert_eq!(told.lines().count(), 1, "{told}");
+        let output = mesh.sitio(&[&["stat"][..], misuse].concat()).failed(2);
+        assert_eq!(output.lines().count(), 1, "{output}");
     }
 }

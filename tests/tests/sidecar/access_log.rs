@@ -25,12 +25,12 @@ fn each_exchange_is_a_line() {
         Ok(lines)
     });
 
-    let told = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
-    assert_eq!(told("path"), ["/users/42", "/missing"]);
-    assert_eq!(told("route"), ["/users/{id}", "/missing"]);
-    assert_eq!(told("status"), [200, 404]);
-    assert_eq!(told("caller"), ["127.0.0.1", "127.0.0.1"]);
-    assert_eq!(told("pod"), ["shop-0", "shop-0"]);
+    let answer = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
+    assert_eq!(answer("path"), ["/users/42", "/missing"]);
+    assert_eq!(answer("route"), ["/users/{id}", "/missing"]);
+    assert_eq!(answer("status"), [200, 404]);
+    assert_eq!(answer("caller"), ["127.0.0.1", "127.0.0.1"]);
+    assert_eq!(answer("pod"), ["shop-0", "shop-0"]);
     assert!(lines[0]["duration_us"].as_u64() >= lines[0]["first_byte_us"].as_u64(), "{}", lines[0]);
     assert_eq!(sidecar.metric("sitio_access_log_lines_total", ""), 2);
 }

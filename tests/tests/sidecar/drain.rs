@@ -18,7 +18,7 @@ fn patient(origin: &Origin) -> SidecarBuilder {
 }
 
 /// Sends SIGTERM, and waits until the sidecar reports that it drains.
-fn told_to_leave(sidecar: &Sidecar) {
+fn asked_to_leave(sidecar: &Sidecar) {
     sidecar.process.signal(Signal::TERM);
     eventually(SOON, || {
         let answer = sidecar.admin("/readyz");
@@ -41,7 +41,7 @@ fn during_the_grace_traffic_is_let_in_and_each_answer_closes_its_connection() {
     let mut kept = sidecar.connect();
     assert_eq!(kept.get("/before").header("connection"), None);
 
-    told_to_leave(&sidecar);
+    asked_to_leave(&sidecar);
     // The probe fails at once; each worker notices the drain a moment later.
     let last = eventually(SOON, || {
         let answer = kept.get("/last");
@@ -85,7 +85,7 @@ fn what_is_under_way_is_finished_and_an_idle_connection_does_not_hold_it_up() {
     uploading.send("POST /sink HTTP/1.1\r\nHost: shop\r\nContent-Length: 6\r\n\r\nabc");
     expect_waiting(&origin, 20);
 
-    told_to_leave(&sidecar);
+    asked_to_leave(&sidecar);
     // The port is closed after the grace period; the exchanges in flight continue.
     eventually(SOON, || {
         ensure!(Client::try_connect(sidecar.port).is_err(), "it still listens");
@@ -189,7 +189,7 @@ fn a_second_signal_ends_it_at_once() {
     client.send(GET_GATE);
     expect_waiting(&origin, 1);
 
-    told_to_leave(&sidecar);
+    asked_to_leave(&sidecar);
     sidecar.process.signal(Signal::TERM);
 
     assert_eq!(sidecar.process.ended(SOON).code(), Some(1));

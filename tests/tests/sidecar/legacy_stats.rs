@@ -99,7 +99,7 @@ fn the_metrics_have_the_standards_names() {
             format!("http_server_request_duration_seconds_bucket{{le=\"+Inf\",{}}} 2", &of_users[1..]),
             format!("sitio_requests_total{of_users},http_response_status_code=\"200\"}} 2"),
         ] {
-            ensure!(metrics.lines().any(|told| told == line), "{line} is missing in {metrics}");
+            ensure!(metrics.lines().any(|output| output == line), "{line} is missing in {metrics}");
         }
         Ok(())
     });

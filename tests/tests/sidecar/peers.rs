@@ -45,9 +45,9 @@ fn curl_keeps_its_connection() {
     let sidecar = Sidecar::in_front_of(origin.port());
     let url = format!("http://127.0.0.1:{}", sidecar.port);
 
-    let told = "%{http_code} %{num_connects} %{http_version}\n";
+    let output = "%{http_code} %{num_connects} %{http_version}\n";
     let urls = ["/bytes/100000", "/chunked/100000", "/status/204", "/last"].map(|path| format!("{url}{path}"));
-    let mut arguments = vec!["--write-out", told];
+    let mut arguments = vec!["--write-out", output];
     arguments.extend(urls.iter().flat_map(|url| ["--output", "/dev/null", url.as_str()]));
     let (said, _) = curl(&arguments);
 
@@ -75,9 +75,9 @@ fn curl_uploads_in_every_way_that_it_knows() {
         assert_eq!(said, format!("{framing} bytes=3000000 differs_at=None trailers=[]"), "{way}");
     }
 
-    let (said, told) = curl(&["--verbose", "--data-binary", &data, "--header", "Expect: 100-continue", &sink]);
+    let (said, output) = curl(&["--verbose", "--data-binary", &data, "--header", "Expect: 100-continue", &sink]);
     assert!(said.contains("bytes=3000000 differs_at=None"), "{said}");
-    assert!(told.contains("< HTTP/1.1 100 Continue"), "curl was told to go on: {told}");
+    assert!(output.contains("< HTTP/1.1 100 Continue"), "curl was told to go on: {output}");
     let (said, _) = curl(&["--http1.0", "--include", &format!("http://127.0.0.1:{}/chunked/10", sidecar.port)]);
     assert!(said.starts_with("HTTP/1.1 200") && !said.to_lowercase().contains("transfer-encoding"), "{said}");
 }
@@ -92,8 +92,8 @@ fn curl_speaks_http2_with_prior_knowledge() {
     std::fs::write(&file, body::whole(3_000_000)).unwrap();
     let data = format!("@{}", file.to_str().unwrap());
     let ask = |arguments: &[&str]| {
-        let told = ["--http2-prior-knowledge", "--write-out", " %{http_code} %{http_version}\n"];
-        curl(&[&told, arguments].concat()).0
+        let output = ["--http2-prior-knowledge", "--write-out", " %{http_code} %{http_version}\n"];
+        curl(&[&output, arguments].concat()).0
     };
 
     let [hello, stream, missing, echo] = ["hello", "stream", "missing", "echo"].map(|path| format!("{url}/{path}"));

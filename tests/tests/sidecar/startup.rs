@@ -79,8 +79,8 @@ fn a_configuration_that_makes_no_sense_is_one_clear_line_and_exit_code_2() {
         let (code, stderr) = gives_up(command);
 
         assert_eq!(code, Some(2), "{variables:?}: {stderr:?}");
-        let telling: Vec<_> = stderr.iter().filter(|line| line.contains(said)).collect();
-        assert_eq!(telling.len(), 1, "{variables:?}: one line names {said}: {stderr:?}");
+        let reporting: Vec<_> = stderr.iter().filter(|line| line.contains(said)).collect();
+        assert_eq!(reporting.len(), 1, "{variables:?}: one line names {said}: {stderr:?}");
     }
 }
 

@@ -70,9 +70,9 @@ impl DuplicateSender {
     /// Sends valid frames on the newest stream and invalid ones on the others, until the stream breaks or the turn
     /// ends.
     async fn talk(&self, streams: &mut [Stream], random: &mut StdRng) {
-        let mut told = self.recorded.load(Relaxed);
+        let mut output = self.recorded.load(Relaxed);
         let (newest, older) = streams.split_last_mut().unwrap();
-        let snapshot = next_frame(newest, Coverage::Snapshot, told);
+        let snapshot = next_frame(newest, Coverage::Snapshot, output);
         if !newest.say(snapshot).await {
             return;
         }
@@ -81,13 +81,13 @@ impl DuplicateSender {
                 self.recorded.fetch_add(random.random_range(1..9), Relaxed);
             }
             let now = self.recorded.load(Relaxed);
-            let frame = next_frame(newest, Coverage::Change, now - told);
+            let frame = next_frame(newest, Coverage::Change, now - output);
             for _ in 0..random.random_range(1..4) {
                 if !newest.say(frame.clone()).await {
                     return;
                 }
             }
-            told = now;
+            output = now;
             for stream in older.iter_mut() {
                 let late = next_frame(stream, Coverage::Change, 1000);
                 stream.say(late).await;

@@ -49,9 +49,9 @@ pub(crate) fn simulate(seed: u64) {
     inject_faults(&mut mesh, &mut StdRng::seed_from_u64(seed));
     assert!(duplicate_sender.recorded.load(Relaxed) > 0, "a pod without traffic proves nothing");
     // The duplicate sender keeps no windows, so its counts are only in memory, and are resent after a restart.
-    let is_heard = |mesh: &Mesh| mesh.probe.hits(duplicate_sender::ROUTE) == Some(duplicate_sender.recorded.load(Relaxed));
+    let is_received = |mesh: &Mesh| mesh.probe.hits(duplicate_sender::ROUTE) == Some(duplicate_sender.recorded.load(Relaxed));
     // Half of the meshes must flush their last windows during the drain.
-    mesh.wait_for_invariants(!seed.is_multiple_of(2), is_heard);
+    mesh.wait_for_invariants(!seed.is_multiple_of(2), is_received);
 }
 
 /// Causes random faults for a while, and ends all of them.

@@ -133,10 +133,12 @@ impl Mesh {
     pub(crate) fn losses_are_counted(&self) -> bool {
         let (mut lost, mut is_whole) = (0, true);
         for KilledProcess { route, recorded, possible_durable_hits } in &self.dead {
-            let Some((heard, kept)) = self.probe.reported_hits(route).zip(self.probe.durable_hits(route)) else { return false };
-            is_whole &= possible_durable_hits.contains(&kept) && (kept..=*recorded).contains(&heard);
+            let Some((received, kept)) = self.probe.reported_hits(route).zip(self.probe.durable_hits(route)) else {
+                return false;
+            };
+            is_whole &= possible_durable_hits.contains(&kept) && (kept..=*recorded).contains(&received);
             is_whole &= self.probe.hits(route) == Some(kept);
-            lost += heard.saturating_sub(kept);
+            lost += received.saturating_sub(kept);
         }
         is_whole && self.probe.lost_hits() == Some(lost)
     }

@@ -129,12 +129,12 @@ async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::
         let made: Vec<u64> = (0..swarm.size.sidecars).map(|number| swarm.tally.framed_ms(number)).collect();
         let asked_ms = now_ms();
         let pods = server.api.json("/api/v1/pods").await?;
-        let heard = heard(&pods)?;
-        ensure!(heard.len() == made.len(), "the control plane tells of {} pods", heard.len());
+        let received = received(&pods)?;
+        ensure!(received.len() == made.len(), "the control plane tells of {} pods", received.len());
         for (number, made_ms) in made.into_iter().enumerate() {
             // A frame that existed before the request, and is not in the response, has waited at
             // least since it was made.
-            let waits = heard.get(&number).is_none_or(|heard_ms| *heard_ms < made_ms);
+            let waits = received.get(&number).is_none_or(|last_message_ms| *last_message_ms < made_ms);
             let waited_ms = if waits { asked_ms.saturating_sub(made_ms) } else { 0 };
             found.frames += u64::from(waited_ms > LATE_MS);
             found.slowest_ms = found.slowest_ms.max(waited_ms);
@@ -148,12 +148,12 @@ async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::
 }
 
 /// When the last message of each pod arrived, milliseconds since the Unix epoch, by the pod's number.
-fn heard(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
+fn received(pods: &Value) -> anyhow::Result<HashMap<usize, u64>> {
     let rows = pods["pods"].as_array().context("the answer has no pods")?;
     let row = |row: &Value| {
         let number = row["pod"].as_str()?.rsplit('-').next()?.parse().ok()?;
-        let heard: jiff::Timestamp = row["heard_at"].as_str()?.parse().ok()?;
-        Some((number, heard.as_millisecond() as u64))
+        let received: jiff::Timestamp = row["heard_at"].as_str()?.parse().ok()?;
+        Some((number, received.as_millisecond() as u64))
     };
     rows.iter().map(|pod| row(pod).context("a pod's row makes no sense")).collect()
 }

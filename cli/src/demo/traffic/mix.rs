@@ -35,7 +35,7 @@ impl Shopper {
     }
 
     /// Remembers the id of an order that was placed.
-    pub(crate) fn hear(&mut self, call: &Call, answer: &[u8]) {
+    pub(crate) fn receive(&mut self, call: &Call, answer: &[u8]) {
         #[derive(Deserialize)]
         struct PlacedOrder {
             id: u64,
@@ -99,9 +99,9 @@ mod tests {
         let mut shopper = Shopper::default();
         let place = Call::new(ShopService::Payments, Method::POST, "/api/orders".into());
         for id in 1..100_u64 {
-            shopper.hear(&place, format!(r#"{{"id": {id}, "status": "placed"}}"#).as_bytes());
+            shopper.receive(&place, format!(r#"{{"id": {id}, "status": "placed"}}"#).as_bytes());
         }
-        shopper.hear(&place, b"no order at all");
+        shopper.receive(&place, b"no order at all");
         assert_eq!(shopper.orders.len(), ORDERS_MAX);
         assert_eq!(shopper.orders.back(), Some(&99));
     }

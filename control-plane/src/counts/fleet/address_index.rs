@@ -38,7 +38,7 @@ pub enum AddressOwner {
     /// One of several pods that share the address, all of the service of this one.
     Service(Arc<Workload>),
     /// No known pod, or pods of different services.
-    Nobody,
+    Unknown,
 }
 
 impl AddressIndex {
@@ -66,7 +66,7 @@ impl AddressIndex {
 
     fn claim(&mut self, pod: &PodView) {
         for address in &pod.workload.addresses {
-            let gone_ms = (pod.state == PodState::Gone).then_some(pod.heard_ms);
+            let gone_ms = (pod.state == PodState::Gone).then_some(pod.last_message_ms);
             let workload = Arc::clone(&pod.workload);
             let claim = AddressClaim { workload, began_ms: pod.began_ms, gone_ms, has_left: pod.has_left };
             self.claims.entry(address.to_canonical()).or_default().push(claim);
@@ -84,13 +84,13 @@ impl AddressIndex {
         let mut there = claims.iter().filter(could_be).filter(|claim| claim.gone_ms.is_none());
         let Some(first) = there.next() else {
             let gone = claims.iter().filter(could_be).max_by_key(|claim| (claim.gone_ms, claim.began_ms));
-            return gone.map_or(AddressOwner::Nobody, |claim| AddressOwner::Pod(Arc::clone(&claim.workload)));
+            return gone.map_or(AddressOwner::Unknown, |claim| AddressOwner::Pod(Arc::clone(&claim.workload)));
         };
         let mut owner = AddressOwner::Pod(Arc::clone(&first.workload));
         for other in there {
             let (one, other) = (&first.workload, &other.workload);
             if (&one.namespace, &one.service) != (&other.namespace, &other.service) {
-                return AddressOwner::Nobody;
+                return AddressOwner::Unknown;
             }
             owner = AddressOwner::Service(Arc::clone(one));
         }

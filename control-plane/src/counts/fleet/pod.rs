@@ -45,7 +45,7 @@ pub struct PodView {
     /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
     pub connected_ms: Option<u64>,
     /// When its last message arrived, milliseconds since the Unix epoch.
-    pub heard_ms: u64,
+    pub last_message_ms: u64,
     /// Memory and CPU, as last reported.
     pub resources: Option<Resources>,
     /// Requests per second over the last ten seconds.
@@ -80,7 +80,7 @@ pub(crate) struct PodFields {
     /// The number of its newest stream; `None` before the first.
     pub(crate) session: Option<u32>,
     pub(crate) stream: Option<OpenStream>,
-    pub(crate) heard_ms: u64,
+    pub(crate) last_message_ms: u64,
     /// Whether it has sent a Bye.
     pub(crate) has_left: bool,
     pub(crate) refusal: Option<Arc<RefusedMessage>>,
@@ -144,7 +144,7 @@ impl Pod {
             refused: (0, 0),
             session: None,
             stream: None,
-            heard_ms: now_ms,
+            last_message_ms: now_ms,
             has_left: false,
             refusal: None,
             resources: None,
@@ -182,7 +182,7 @@ impl Pod {
     pub(crate) fn gone_ms(&self, now_ms: u64) -> Option<u64> {
         let seen = self.view(now_ms);
         let is_gone = seen.state == PodState::Gone && seen.connected_ms.is_none();
-        is_gone.then(|| now_ms.saturating_sub(seen.heard_ms))
+        is_gone.then(|| now_ms.saturating_sub(seen.last_message_ms))
     }
 
     /// The process that is attached, or was recently and has not sent a Bye.
@@ -215,7 +215,7 @@ impl Pod {
             epoch: fields.epoch,
             began_ms: fields.began_ms,
             connected_ms: fields.stream.as_ref().map(|link| link.connected_ms),
-            heard_ms: fields.heard_ms,
+            last_message_ms: fields.last_message_ms,
             resources: fields.resources,
             skew: fields.skew,
             rps: fields.rate.per_second(now_ms),
@@ -229,7 +229,7 @@ impl Pod {
     /// Its name, and when its last message arrived.
     pub(crate) fn name(&self) -> (String, u64) {
         let fields = self.lock();
-        (fields.workload.pod.clone(), fields.heard_ms)
+        (fields.workload.pod.clone(), fields.last_message_ms)
     }
 
     /// Its name, and the recent counts of all its processes on an endpoint.
@@ -267,7 +267,7 @@ impl Pod {
 
 impl PodFields {
     pub(crate) fn state(&self, now_ms: u64) -> PodState {
-        let silent_for = Duration::from_millis(now_ms.saturating_sub(self.heard_ms));
+        let silent_for = Duration::from_millis(now_ms.saturating_sub(self.last_message_ms));
         match silent_for {
             _ if self.has_left && self.stream.is_none() => PodState::Gone,
             silent_for if silent_for >= GONE_AFTER => PodState::Gone,

@@ -87,11 +87,11 @@ impl ProcessCounts {
         self.resumed_ms = Some(if baseline.id == 0 { 0 } else { ends_ms });
         let (mark, origin) = (baseline.id, self.origin);
         self.endpoints.clear();
-        for told in self.aliases.rename(&told(baseline)).iter() {
-            let mut counted = EndpointCounts::new(&told.endpoint, told.is_file, (workload, origin), timeline);
-            counted.resume(told.golden.clone());
+        for received in self.aliases.rename(&describe(baseline)).iter() {
+            let mut counted = EndpointCounts::new(&received.endpoint, received.is_file, (workload, origin), timeline);
+            counted.resume(received.golden.clone());
             self.note_shared_series(&counted);
-            self.endpoints.insert(told.endpoint.clone(), counted);
+            self.endpoints.insert(received.endpoint.clone(), counted);
         }
         self.durable_counts = Arc::new(DurableCounts::with_mark(mark, self.endpoints.values().map(EndpointCounts::reported)));
     }
@@ -215,7 +215,7 @@ impl ProcessCounts {
 }
 
 /// The rows of a window, in the form of a report.
-fn told(window: Window) -> Vec<EndpointReport> {
+fn describe(window: Window) -> Vec<EndpointReport> {
     let row = |WindowRow { endpoint, is_file, golden, seen }: WindowRow| EndpointReport {
         endpoint,
         is_file,

@@ -81,7 +81,7 @@ impl ReceiptLog {
     }
 
     /// Records a receipt. Returns the rule set, if the pod has applied it.
-    pub(crate) fn record(&mut self, receipt: Receipt, heard: ReceiptTime) -> Result<Option<ServiceRules>, NeverSent> {
+    pub(crate) fn record(&mut self, receipt: Receipt, received: ReceiptTime) -> Result<Option<ServiceRules>, NeverSent> {
         let Some(at) = self.outstanding.iter().position(|set| set.revision == receipt.revision) else {
             return Err(NeverSent(receipt.revision));
         };
@@ -91,7 +91,7 @@ impl ReceiptLog {
         let set = self.outstanding[0].clone();
         match receipt.verdict {
             Verdict::Applied => {
-                self.apply(&set, heard);
+                self.apply(&set, received);
                 Ok(Some(set))
             }
             Verdict::Refused(refusals) => {
@@ -101,22 +101,25 @@ impl ReceiptLog {
         }
     }
 
-    fn apply(&mut self, set: &ServiceRules, heard: ReceiptTime) {
+    fn apply(&mut self, set: &ServiceRules, received: ReceiptTime) {
         if self.confirmed.is_none_or(|confirmed| confirmed.revision < set.revision) {
-            self.confirmed =
-                Some(ConfirmedRevision { revision: set.revision, took_ms: heard.took_ms(set.committed_ms), at_ms: heard.at_ms });
+            self.confirmed = Some(ConfirmedRevision {
+                revision: set.revision,
+                took_ms: received.took_ms(set.committed_ms),
+                at_ms: received.at_ms,
+            });
         }
         self.refused = None;
         let mut before = std::mem::take(&mut self.applied);
         for record in set.records.iter() {
-            let first = before.remove(&record.rule.id).unwrap_or(heard);
+            let first = before.remove(&record.rule.id).unwrap_or(received);
             self.applied.insert(record.rule.id.clone(), first);
         }
         for (rule, _) in before {
             if self.released.len() == RELEASED_MAX {
                 self.released.pop_front();
             }
-            self.released.push_back((rule, heard));
+            self.released.push_back((rule, received));
         }
     }
 
@@ -127,7 +130,7 @@ impl ReceiptLog {
 
     /// When the pod confirmed that it has released this rule.
     pub fn released(&self, rule: &str) -> Option<ReceiptTime> {
-        self.released.iter().rev().find(|(id, _)| id == rule).map(|(_, heard)| *heard)
+        self.released.iter().rev().find(|(id, _)| id == rule).map(|(_, received)| *received)
     }
 
     /// The newest set, if it was refused.

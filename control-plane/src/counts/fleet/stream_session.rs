@@ -77,7 +77,7 @@ impl StreamSession {
         fields.skew = None;
         fields.session = Some(greeting.session);
         fields.stream = Some(OpenStream { connected_ms: now_ms, superseded: fence.clone() });
-        fields.heard_ms = now_ms;
+        fields.last_message_ms = now_ms;
         fields.has_left = false;
         fields.counts.begin_stream();
         Arc::make_mut(&mut fields.receipts).begin_stream();
@@ -180,9 +180,9 @@ impl StreamSession {
         if !self.is_current(&fields) {
             return Ok(Absorbed::Superseded);
         }
-        let gap_ms = now_ms.saturating_sub(fields.heard_ms);
+        let gap_ms = now_ms.saturating_sub(fields.last_message_ms);
         Arc::make_mut(&mut fields.resource_history).add(now_ms, report.resources, gap_ms);
-        fields.heard_ms = now_ms;
+        fields.last_message_ms = now_ms;
         fields.resources = report.resources.or(fields.resources);
         let age_ms = fields.age_ms(report.at_ms, now_ms);
         let life_ms = age_ms.max(now_ms.saturating_sub(self.epoch / 1_000_000));
@@ -209,7 +209,7 @@ impl StreamSession {
         if !self.is_current(&fields) {
             return Ok(());
         }
-        fields.heard_ms = now_ms;
+        fields.last_message_ms = now_ms;
         let obeyed =
             Arc::make_mut(&mut fields.receipts).record(receipt, ReceiptTime { at_ms: now_ms, since_ms: self.connected_ms })?;
         if let Some(set) = obeyed {
@@ -237,7 +237,7 @@ impl StreamSession {
     pub fn record_bye(&self, now_ms: u64) {
         let mut fields = self.pod.lock();
         if self.is_current(&fields) {
-            fields.heard_ms = now_ms;
+            fields.last_message_ms = now_ms;
             fields.has_left = true;
         }
     }

@@ -197,7 +197,7 @@ fn a_process_that_another_one_has_replaced_is_let_in_again_and_counted_once() {
 }
 
 #[test]
-fn a_stream_number_that_nobody_can_exceed_mutes_a_process_for_a_few_dials_only() {
+fn a_stream_number_that_cannot_be_exceeded_mutes_a_process_for_a_few_dials_only() {
     let fleet = Fleet::new(Duration::from_secs(3600));
     let _impostor = fleet.attach(greeting("a", 5, u32::MAX), NOW_MS).unwrap();
     let refused = (1..100).take_while(|session| fleet.attach(greeting("a", 5, *session), NOW_MS).is_err()).count();
@@ -267,7 +267,7 @@ fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
 }
 
 /// Reports a snapshot of this many hits on a stream.
-fn told(stream: &StreamSession, hits: u64, timeline: &Timeline) {
+fn describe(stream: &StreamSession, hits: u64, timeline: &Timeline) {
     let mut golden = GoldenMetrics::default();
     golden.hits = hits;
     let endpoint = EndpointReport {
@@ -294,7 +294,7 @@ fn a_pods_row_adds_up_its_processes_whether_it_keeps_its_uid_or_not() {
                 greeting.workload.pod_uid = format!("made-up-{life}");
             }
             let stream = fleet.attach(greeting, NOW_MS).unwrap();
-            told(&stream, 10, &timeline);
+            describe(&stream, 10, &timeline);
             drop(stream);
             fleet.stream_ended();
         }

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_tells_of_a_long_time_is_divided_over_it() {
+    fn counts_of_a_long_time_are_divided_over_it() {
         let mut lately = lately();
         lately.add(CountedSpan { from_ms: HOUR_MS, to_ms: 2 * HOUR_MS }, &golden(6000, 5000));
         assert_eq!(lately.recent(0, 2 * HOUR_MS).hits, 500, "five minutes of an hour");

@@ -53,7 +53,7 @@ mod tests {
         (golden.hits, golden.bytes_out) = (40, 1000);
         let mut sparks = Sparks::new(3);
         sparks.add(0.75, 1.75, &golden);
-        let told: Vec<(u64, u64)> = sparks.traffic().iter().map(|step| (step.hits, step.bytes_out)).collect();
-        assert_eq!(told, [(10, 250), (30, 750), (0, 0)]);
+        let reported: Vec<(u64, u64)> = sparks.traffic().iter().map(|step| (step.hits, step.bytes_out)).collect();
+        assert_eq!(reported, [(10, 250), (30, 750), (0, 0)]);
     }
 }

@@ -121,11 +121,11 @@ fn an_old_hour_fades_from_the_slots_and_stays_in_the_totals() {
 #[test]
 fn a_clock_that_runs_ahead_is_not_believed() {
     let series = series(START_MS);
-    let told = |seen| series.record(at(START_MS), &GoldenMetrics::default(), seen);
-    told(None);
+    let reported = |seen| series.record(at(START_MS), &GoldenMetrics::default(), seen);
+    reported(None);
     assert_eq!(series.seen(), None);
-    told(Some(Seen { first_ms: START_MS - 500, last_ms: START_MS + 99_000 }));
-    told(Some(Seen::at(START_MS - 100)));
+    reported(Some(Seen { first_ms: START_MS - 500, last_ms: START_MS + 99_000 }));
+    reported(Some(Seen::at(START_MS - 100)));
     assert_eq!(series.seen(), Some(Seen { first_ms: START_MS - 500, last_ms: START_MS }));
 }
 
@@ -211,9 +211,9 @@ fn the_steps_of_a_chart_are_what_there_was_in_them() {
 proptest! {
     /// With late reports and earlier reads in any order.
     #[test]
-    fn a_line_that_was_drawn_before_is_never_out_of_date(told in prop::collection::vec((0_u64..90, 0_u64..8, 1_u64..9), 1..40)) {
+    fn a_line_that_was_drawn_before_is_never_out_of_date(reported in prop::collection::vec((0_u64..90, 0_u64..8, 1_u64..9), 1..40)) {
         let (looked_at, mut all, mut now_ms) = (series(START_MS), Vec::new(), START_MS + 300_000);
-        for (later, late_s, count) in told {
+        for (later, late_s, count) in reported {
             now_ms += later * 100;
             all.push((at(now_ms - late_s * 1000), hits(count)));
             let (span, golden) = all.last().unwrap();
@@ -330,7 +330,7 @@ fn one_address_cannot_take_the_series_of_the_others() {
 }
 
 #[test]
-fn latencies_that_nobody_has_take_no_more_than_there_is_room_for() {
+fn invented_latencies_take_no_more_than_the_quota() {
     let slot_room = Quota::new(QuotaLimits { per_share: 1 << 20, in_total: 1 << 30, small: 64 << 10 });
     let timeline = Timeline { slot_quota: slot_room, ..Timeline::new(START_MS) };
     let wide = wide();

@@ -110,10 +110,10 @@ impl SlotSums {
 fn believed(row: &PendingRow, window: &PendingWindow, now_ms: u64) -> Seen {
     let placed = window.placed;
     let whole = Seen { first_ms: placed.first * WINDOW_MS, last_ms: (placed.last() + 1) * WINDOW_MS };
-    let told = row.seen.unwrap_or(whole);
+    let reported = row.seen.unwrap_or(whole);
     if placed.first != window.id {
         let moved_ms = placed.first.cast_signed().saturating_sub(window.id.cast_signed()).saturating_mul(WINDOW_MS.cast_signed());
-        return told.shifted(moved_ms).within(whole.first_ms, whole.last_ms.min(now_ms));
+        return reported.shifted(moved_ms).within(whole.first_ms, whole.last_ms.min(now_ms));
     }
-    Seen { first_ms: told.first_ms.min(now_ms), last_ms: told.last_ms.max(whole.first_ms).min(now_ms) }
+    Seen { first_ms: reported.first_ms.min(now_ms), last_ms: reported.last_ms.max(whole.first_ms).min(now_ms) }
 }

@@ -25,7 +25,7 @@ const NOW_MS: u64 = 1_763_647_661_000;
 const ROUTES: [&str; 3] = ["/a", "/b", "/c/{id}"];
 
 /// The slots of a window, and its hits by route.
-type Told = ((u64, u64), [u64; 3]);
+type Reported = ((u64, u64), [u64; 3]);
 
 fn hits(hits: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
@@ -106,7 +106,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let timeline = Timeline::new(0);
         let mut store = RedbStore::open(folder.path()).unwrap();
-        let mut told: [Vec<Told>; 3] = Default::default();
+        let mut reported: [Vec<Reported>; 3] = Default::default();
         let mut ends = [NOW_MS / WINDOW_MS - 1500; 3];
         let mut batch = Vec::new();
         let mut truth = BTreeMap::<String, u64>::new();
@@ -115,7 +115,7 @@ proptest! {
                 Step::Count { pod, span, counts } => {
                     let stretch = (ends[pod] + 1, span);
                     ends[pod] += span;
-                    told[pod].push((stretch, counts));
+                    reported[pod].push((stretch, counts));
                     batch.push(window(&timeline, pod, stretch, &counts));
                     for (route, count) in ROUTES.iter().zip(counts).filter(|(_, count)| *count > 0) {
                         *truth.entry((*route).to_owned()).or_default() += count;
@@ -124,7 +124,7 @@ proptest! {
                 // A sidecar resends everything from some window on, in the order in which it
                 // counted.
                 Step::Replay { pod, from } => {
-                    let again = told[pod].iter().skip(told[pod].len().saturating_sub(from));
+                    let again = reported[pod].iter().skip(reported[pod].len().saturating_sub(from));
                     batch.extend(again.map(|(stretch, counts)| window(&timeline, pod, *stretch, counts)));
                 }
                 Step::Write => {
@@ -137,9 +137,9 @@ proptest! {
                     drop(store);
                     store = RedbStore::open(folder.path()).unwrap();
                     batch.clear();
-                    for (pod, told) in told.iter().enumerate() {
+                    for (pod, reported) in reported.iter().enumerate() {
                         let mark = store.marks(&[Process { pod_uid: format!("pod-{pod}"), epoch: 1 }]).unwrap()[0];
-                        let unsaved = told.iter().filter(|((id, _), _)| *id > mark);
+                        let unsaved = reported.iter().filter(|((id, _), _)| *id > mark);
                         batch.extend(unsaved.map(|(stretch, counts)| window(&timeline, pod, *stretch, counts)));
                     }
                 }
@@ -226,7 +226,7 @@ impl MetricsStore for Disk {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_disk_is_told_of_and_what_was_handed_in_meanwhile_is_written_when_there_is_room() {
+async fn a_full_disk_is_reported_and_waiting_windows_are_written_when_there_is_room() {
     let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());
     let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
@@ -241,8 +241,8 @@ async fn a_full_disk_is_told_of_and_what_was_handed_in_meanwhile_is_written_when
 
     queue.submit(one).unwrap();
     let mut durability = queue.durability.subscribe();
-    let told = durability.wait_for(|durability| *durability != Durability::Durable).await.unwrap().clone();
-    assert!(matches!(told, Durability::NotDurable { why, .. } if why.contains("no space left")));
+    let reported = durability.wait_for(|durability| *durability != Durability::Durable).await.unwrap().clone();
+    assert!(matches!(reported, Durability::NotDurable { why, .. } if why.contains("no space left")));
     assert_eq!((*acked.borrow_and_update(), durable_counts.hits()), (0, 0));
     queue.submit(window(second)).unwrap();
 
@@ -258,7 +258,7 @@ async fn a_full_disk_is_told_of_and_what_was_handed_in_meanwhile_is_written_when
 }
 
 #[tokio::test(start_paused = true)]
-async fn when_there_is_no_room_windows_are_turned_away_and_room_is_told() {
+async fn without_room_windows_are_refused_and_room_is_announced() {
     let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());
     let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
@@ -281,7 +281,7 @@ async fn when_there_is_no_room_windows_are_turned_away_and_room_is_told() {
 }
 
 #[test]
-fn room_that_is_made_while_a_window_is_being_turned_away_is_told() {
+fn room_that_is_made_while_a_window_is_refused_is_announced() {
     let folder = tempfile::tempdir().unwrap();
     let (queue, _scribe) = WindowQueue::open(Disk::full(folder.path()));
     queue.waiting_bytes.store(WAITING_BYTES_MAX, Ordering::Relaxed);

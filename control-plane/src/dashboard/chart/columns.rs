@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_s_clock_tells_where_a_chart_begins_and_ends() {
+    fn a_chart_begins_and_ends_by_the_clock_of_its_reader() {
         let columns = |step_ms| Columns { from_ms: NOW_MS, step_ms, golden: vec![GoldenMetrics::default(); 60], to_come_ms: 0 };
         let berlin = Zone::named("Europe/Berlin");
         assert_eq!(columns(5000).stretch(&berlin), "15:07:41 to 15:12:41 CET");

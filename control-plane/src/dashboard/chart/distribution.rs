@@ -196,7 +196,7 @@ mod tests {
     use crate::dashboard::sample::golden;
 
     #[test]
-    fn two_groups_are_told_apart() {
+    fn two_groups_are_distinguished() {
         let mut both = golden(90, 0, 96);
         both.merge(&golden(10, 0, 1100));
         let (cells, table) = spread(&both);

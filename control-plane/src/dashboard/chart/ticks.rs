@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_minute_is_told_by_the_second() {
+    fn a_minute_has_ticks_by_the_second() {
         assert_eq!(shown(1_763_647_601_000, 1000)[0].0, "14:06:50");
         assert_eq!(shown(1_763_647_601_000, 1000).len(), 6);
     }

@@ -69,7 +69,7 @@ impl CallersTable {
 
 impl CallerCells {
     fn of(caller: &ResolvedCaller, called_by: &CalledBy, rps: f64, now_ms: u64) -> Self {
-        let CallerCounts { calls, .. } = caller.heard;
+        let CallerCounts { calls, .. } = caller.received;
         let share = ratio(calls.failures, calls.hits);
         Self {
             kind: match caller.who {
@@ -79,9 +79,9 @@ impl CallerCells {
             },
             name: name(&caller.who),
             about: about(caller),
-            rps: number::rate(rps * caller.heard.share_lately_of(called_by.sum)),
+            rps: number::rate(rps * caller.received.share_lately_of(called_by.sum)),
             hits: number::count(calls.hits),
-            share: number::percent(caller.heard.share_of(called_by.sum)),
+            share: number::percent(caller.received.share_of(called_by.sum)),
             failing: number::percent(share),
             failing_level: failing(share, calls.hits).name(),
             seen: ago(calls.last_ms, now_ms),
@@ -92,14 +92,14 @@ impl CallerCells {
 /// For the dialog: each caller with its share and rate, and a note on the rest.
 pub fn in_short(called_by: &CalledBy, rps: f64, now_ms: u64) -> (Vec<(String, String)>, String) {
     let words = |caller: &ResolvedCaller| {
-        let share = number::percent(caller.heard.share_of(called_by.sum)).words();
-        let rate = number::rate(rps * caller.heard.share_lately_of(called_by.sum));
-        (name(&caller.who), format!("{share}, {rate}/s, {}", ago(caller.heard.calls.last_ms, now_ms)))
+        let share = number::percent(caller.received.share_of(called_by.sum)).words();
+        let rate = number::rate(rps * caller.received.share_lately_of(called_by.sum));
+        (name(&caller.who), format!("{share}, {rate}/s, {}", ago(caller.received.calls.last_ms, now_ms)))
     };
     let callers = called_by.callers.iter().take(SHOWN_MAX).map(words).collect();
     let note = note(called_by, SHOWN_MAX);
-    let nobody = called_by.callers.is_empty() && note.is_empty();
-    (callers, if nobody { "No caller reported.".to_owned() } else { note })
+    let unknown = called_by.callers.is_empty() && note.is_empty();
+    (callers, if unknown { "No caller reported.".to_owned() } else { note })
 }
 
 /// The display name of a caller.
@@ -157,7 +157,7 @@ mod tests {
     use crate::dashboard::sample::NOW_MS;
     use crate::query::callers::CallingPod;
 
-    fn heard(hits: u64, failures: u64, ago_ms: u64) -> CallerCounts {
+    fn received(hits: u64, failures: u64, ago_ms: u64) -> CallerCounts {
         CallerCounts {
             calls: Calls { hits, failures, last_ms: NOW_MS - ago_ms },
             recent: hits as f64,
@@ -166,19 +166,19 @@ mod tests {
     }
 
     fn called_by() -> CalledBy {
-        let pod = |name: &str| CallingPod { pod: Some(name.into()), address: [10, 0, 0, 1].into(), heard: heard(1, 0, 0) };
+        let pod = |name: &str| CallingPod { pod: Some(name.into()), address: [10, 0, 0, 1].into(), received: received(1, 0, 0) };
         let storefront = Who::Service { namespace: "default".into(), service: "storefront".into() };
         let pods = ["storefront-0", "storefront-1", "storefront-2", "storefront-3"].map(pod).to_vec();
         let callers = vec![
-            ResolvedCaller { who: storefront, heard: heard(750, 75, 500), pods },
-            ResolvedCaller { who: Who::Address([192, 0, 2, 7].into()), heard: heard(200, 0, 180_000), pods: vec![] },
-            ResolvedCaller { who: Who::Others, heard: heard(50, 0, 7_200_000), pods: vec![] },
+            ResolvedCaller { who: storefront, received: received(750, 75, 500), pods },
+            ResolvedCaller { who: Who::Address([192, 0, 2, 7].into()), received: received(200, 0, 180_000), pods: vec![] },
+            ResolvedCaller { who: Who::Others, received: received(50, 0, 7_200_000), pods: vec![] },
         ];
-        CalledBy { callers, sum: heard(1000, 75, 500), unknown_hits: 1240 }
+        CalledBy { callers, sum: received(1000, 75, 500), unknown_hits: 1240 }
     }
 
     #[test]
-    fn callers_are_told_with_their_share_and_when_they_came_last() {
+    fn callers_have_a_share_and_a_time_of_the_last_call() {
         let CallersTable { each, rest } = CallersTable::of(&called_by(), 20.0, NOW_MS);
         let (first, second, third) = (&each[0], &each[1], &each[2]);
         assert_eq!((first.kind, &*first.name, &*first.rps, &*first.hits), ("service", "storefront", "15.0", "750"));
@@ -195,7 +195,7 @@ mod tests {
         let (callers, note) = in_short(&called_by(), 20.0, NOW_MS);
         assert_eq!(callers[0], ("storefront".to_owned(), "75 %, 15.0/s, just now".to_owned()));
         assert!(note.starts_with("1,240 earlier requests"));
-        let (nobody, note) = in_short(&CalledBy::default(), 0.0, NOW_MS);
-        assert_eq!((nobody.len(), &*note), (0, "No caller reported."));
+        let (unknown, note) = in_short(&CalledBy::default(), 0.0, NOW_MS);
+        assert_eq!((unknown.len(), &*note), (0, "No caller reported."));
     }
 }

@@ -104,14 +104,14 @@ pub fn meaning(status: u16) -> &'static str {
 
 impl Facts {
     /// The facts of an endpoint, with the failures that its pods pushed.
-    pub fn of(row: &EndpointRow, told: &[RememberedExchange], zone: &Zone) -> Self {
+    pub fn of(row: &EndpointRow, reported: &[RememberedExchange], zone: &Zone) -> Self {
         let now = &row.now;
         let us = |us: Option<f64>| number::latency(us).words();
         let longest = (now.latency.count() > 0).then_some(now.max_us as f64);
         Self {
             all: number::count(now.hits),
             none: if now.hits == 0 { "None in this window." } else { "" },
-            last_failure: last_failure(told, zone),
+            last_failure: last_failure(reported, zone),
             by_rule: number::count(now.by_rule),
             failed: format!(
                 "{} by the service, {} by the sidecar",
@@ -128,8 +128,8 @@ impl Facts {
     }
 }
 
-fn last_failure(told: &[RememberedExchange], zone: &Zone) -> String {
-    let Some(newest) = told.iter().max_by_key(|told| told.exchange.started_ms) else { return "none recorded".into() };
+fn last_failure(reported: &[RememberedExchange], zone: &Zone) -> String {
+    let Some(newest) = reported.iter().max_by_key(|reported| reported.exchange.started_ms) else { return "none recorded".into() };
     let letters: Vec<char> = newest.pod.chars().collect();
     let end: String = letters[letters.len().saturating_sub(POD_END)..].iter().collect();
     let pod = if letters.len() > POD_END + 1 { format!("…{end}") } else { newest.pod.to_string() };
@@ -162,14 +162,15 @@ mod tests {
 
     #[test]
     fn the_newest_failure_is_named_with_the_end_of_its_pod() {
-        let told = |pod: &str, started_ms| RememberedExchange {
+        let reported = |pod: &str, started_ms| RememberedExchange {
             pod: pod.into(),
             exchange: Exchange { started_ms, status: 503, ..Exchange::default() },
             source: HistorySource::Pushed,
         };
-        let all = [told("payments-7d4c9b6f54-c7mtn", sample::NOW_MS), told("payments-7d4c9b6f54-4xk2p", sample::NOW_MS - 9)];
+        let all =
+            [reported("payments-7d4c9b6f54-c7mtn", sample::NOW_MS), reported("payments-7d4c9b6f54-4xk2p", sample::NOW_MS - 9)];
         assert_eq!(last_failure(&all, &Zone::default()), "14:07:41 UTC, 503 from …c7mtn");
-        assert_eq!(last_failure(&[told("a", 0)], &Zone::default()), "00:00:00 UTC, 503 from a");
+        assert_eq!(last_failure(&[reported("a", 0)], &Zone::default()), "00:00:00 UTC, 503 from a");
         assert_eq!(last_failure(&[], &Zone::default()), "none recorded");
     }
 }

@@ -13,9 +13,9 @@ use crate::query::callers::{CalledBy, ResolvedCaller, Who};
 
 /// One caller with a hostile name.
 fn called_by() -> CalledBy {
-    let heard = CallerCounts { recent: 1.0, ..CallerCounts::default() };
+    let received = CallerCounts { recent: 1.0, ..CallerCounts::default() };
     let who = Who::Service { namespace: "default".into(), service: "<script>alert(3)</script>".into() };
-    CalledBy { callers: vec![ResolvedCaller { who, heard, pods: vec![] }], sum: heard, unknown_hits: 7 }
+    CalledBy { callers: vec![ResolvedCaller { who, received, pods: vec![] }], sum: received, unknown_hits: 7 }
 }
 
 fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
@@ -28,7 +28,7 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
     let columns = Columns { from_ms: NOW_MS - 300_000, step_ms: 5000, golden: each, to_come_ms: 0 };
     let exchange =
         Exchange { started_ms: NOW_MS, status: 503, path: "/'\"><script>alert(2)</script>".into(), ..Exchange::default() };
-    let told = [RememberedExchange { pod: "shop-1".into(), exchange: exchange.clone(), source: HistorySource::Pushed }];
+    let reported = [RememberedExchange { pod: "shop-1".into(), exchange: exchange.clone(), source: HistorySource::Pushed }];
     let look = EndpointView::at(&ViewSource {
         row,
         snapshot: &snapshot,
@@ -36,7 +36,7 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
         lately,
         called_by: &called_by(),
         entries: &[],
-        told: &told,
+        reported: &reported,
         zone: &Zone::default(),
     });
     let place = RequestPlace { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
@@ -94,7 +94,7 @@ fn every_value_that_moves_has_its_place_on_the_page() {
         lately: &lately,
         called_by: &called_by,
         entries: &[],
-        told: &[],
+        reported: &[],
         zone: &Zone::default(),
     });
     for id in look.cells().elements().keys() {

@@ -48,7 +48,7 @@ pub struct ViewSource<'a> {
     /// The audit entries about it, newest first.
     pub entries: &'a [&'a AuditEntry],
     /// The failures that its pods pushed.
-    pub told: &'a [RememberedExchange],
+    pub reported: &'a [RememberedExchange],
     /// The reader's time zone.
     pub zone: &'a Zone,
 }
@@ -173,7 +173,7 @@ impl EndpointView {
             spread,
             bars,
             responses: responses(row),
-            facts: Facts::of(row, sight.told, sight.zone),
+            facts: Facts::of(row, sight.reported, sight.zone),
             copies,
             callers: CallersTable::of(sight.called_by, row.rps, snapshot.taken_ms),
             past: past::rows(sight.entries.iter().copied(), sight.zone),

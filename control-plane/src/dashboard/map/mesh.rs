@@ -124,9 +124,9 @@ fn share_out(row: &EndpointRow, called_by: Option<&CalledBy>, since_ms: u64, ask
         return;
     };
     // Callers of an endpoint that is off are always shown, however old: they are the ones cut off.
-    let is_meant = |caller: &&callers::ResolvedCaller| caller.heard.calls.last_ms >= since_ms || is_off;
+    let is_meant = |caller: &&callers::ResolvedCaller| caller.received.calls.last_ms >= since_ms || is_off;
     for caller in called_by.callers.iter().filter(is_meant) {
-        let shares = (caller.heard.share_lately_of(called_by.sum), caller.heard.share_of_failures_in(called_by.sum));
+        let shares = (caller.received.share_lately_of(called_by.sum), caller.received.share_of_failures_in(called_by.sum));
         give(MapCaller::from(&caller.who), shares.0, shares.1);
     }
 }

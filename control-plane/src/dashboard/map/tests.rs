@@ -35,7 +35,7 @@ fn shop() -> ServiceMap {
 }
 
 #[test]
-fn callers_stand_left_of_whom_they_call() {
+fn callers_stand_left_of_the_services_that_they_call() {
     let picture = picture(&shop());
     let x = |wanted: &str| -> f64 {
         let node = picture.nodes.iter().find(|node| node.cells.name == wanted).unwrap();
@@ -46,12 +46,12 @@ fn callers_stand_left_of_whom_they_call() {
 }
 
 #[test]
-fn a_connection_tells_its_traffic_and_what_is_wrong() {
+fn an_edge_shows_its_traffic_and_what_is_wrong() {
     let picture = picture(&shop());
-    let told: Vec<_> =
+    let reported: Vec<_> =
         picture.edges.iter().map(|edge| (edge.cells.label.as_str(), edge.cells.level, edge.cells.broken)).collect();
     assert_eq!(
-        told,
+        reported,
         [("100/s", "", "no"), ("10.0/s · 1.00 5xx/s", "bad", "no"), ("20.0/s", "", "no"), ("1.00/s · 1 off", "", "yes")]
     );
     assert!(picture.edges.iter().all(|edge| edge.cells.path.starts_with('M')));
@@ -170,22 +170,24 @@ fn an_empty_mesh_has_no_picture() {
     assert!(MapPage::of(&snapshot, &HashMap::new(), ViewQuery::default()).render().unwrap().contains("data-state=\"no-pods\""));
 }
 
-fn heard(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> CallerCounts {
+fn received(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> CallerCounts {
     CallerCounts { calls: Calls { hits, failures: 0, last_ms: sample::NOW_MS - ago_ms }, recent: lately, failed_lately }
 }
 
 /// The callers of one endpoint of `payments` with 41.6 requests per second, of which 3.29 fail.
 fn called_by(callers: Vec<(Who, CallerCounts)>) -> HashMap<String, CalledBy> {
     let mut sum = CallerCounts::default();
-    for (_, heard) in &callers {
-        sum.add(*heard);
+    for (_, received) in &callers {
+        sum.add(*received);
     }
-    let callers =
-        callers.into_iter().map(|(who, heard)| crate::query::callers::ResolvedCaller { who, heard, pods: vec![] }).collect();
+    let callers = callers
+        .into_iter()
+        .map(|(who, received)| crate::query::callers::ResolvedCaller { who, received, pods: vec![] })
+        .collect();
     HashMap::from([("e000000000001".to_owned(), CalledBy { callers, sum, unknown_hits: 0 })])
 }
 
-fn told(called_by: &HashMap<String, CalledBy>) -> Vec<(String, String)> {
+fn describe(called_by: &HashMap<String, CalledBy>) -> Vec<(String, String)> {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.retain(|row| row.service == "payments");
     let picture = picture(&ServiceMap::of(&snapshot, called_by));
@@ -196,19 +198,19 @@ fn told(called_by: &HashMap<String, CalledBy>) -> Vec<(String, String)> {
 fn each_caller_has_the_part_of_the_traffic_that_it_asked_lately_and_the_failures_that_it_got() {
     let service = |service: &str| Who::Service { namespace: "default".into(), service: service.into() };
     let all = called_by(vec![
-        (service("storefront"), heard(10, 75.0, 6.0, 500)),
-        (service("search"), heard(90, 15.0, 0.0, 500)),
-        (Who::Address([192, 0, 2, 7].into()), heard(5, 5.0, 0.0, 500)),
-        (Who::Address([192, 0, 2, 8].into()), heard(5, 5.0, 0.0, 500)),
-        (service("gone"), heard(900, 0.0, 0.0, 3_600_000)),
+        (service("storefront"), received(10, 75.0, 6.0, 500)),
+        (service("search"), received(90, 15.0, 0.0, 500)),
+        (Who::Address([192, 0, 2, 7].into()), received(5, 5.0, 0.0, 500)),
+        (Who::Address([192, 0, 2, 8].into()), received(5, 5.0, 0.0, 500)),
+        (service("gone"), received(900, 0.0, 0.0, 3_600_000)),
     ]);
     let expected = [("Outside", "4.16/s"), ("search", "6.24/s"), ("storefront", "31.2/s · 3.29 5xx/s")];
-    assert_eq!(told(&all), expected.map(|(from, label)| (from.to_owned(), label.to_owned())));
+    assert_eq!(describe(&all), expected.map(|(from, label)| (from.to_owned(), label.to_owned())));
 }
 
 #[test]
-fn traffic_of_which_nobody_tells_whose_it_is_is_not_from_outside() {
+fn traffic_of_unknown_callers_is_not_from_outside() {
     let label = "41.6/s · 3.29 5xx/s".to_owned();
-    assert_eq!(told(&HashMap::new()), [("Others".to_owned(), label.clone())]);
-    assert_eq!(told(&called_by(vec![(Who::Others, heard(9, 9.0, 1.0, 0))])), [("Others".to_owned(), label)]);
+    assert_eq!(describe(&HashMap::new()), [("Others".to_owned(), label.clone())]);
+    assert_eq!(describe(&called_by(vec![(Who::Others, received(9, 9.0, 1.0, 0))])), [("Others".to_owned(), label)]);
 }

@@ -114,7 +114,7 @@ fn a_sorted_column_says_so() {
 }
 
 #[test]
-fn an_empty_mesh_tells_a_newcomer_what_to_do() {
+fn an_empty_mesh_shows_the_first_steps() {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.clear();
     assert!(tag(&page(&snapshot, ""), "table").contains("data-state=\"no-requests\""));

@@ -96,8 +96,8 @@ impl PodCells {
     /// A pod's row.
     pub fn of(pod: &PodRow, fleet: &FleetNorms) -> Self {
         let (now_ms, workload) = (fleet.now_ms, &pod.workload);
-        let heard_ms = now_ms.saturating_sub(pod.heard_ms);
-        let (status, level) = status(pod, (heard_ms, now_ms));
+        let last_message_ms = now_ms.saturating_sub(pod.last_message_ms);
+        let (status, level) = status(pod, (last_message_ms, now_ms));
         let service = service_label(&workload.namespace, &workload.service);
         let steps: Vec<f64> = pod.resource_history.steps_until(now_ms).iter().map(|step| f64::from(step.cpu_milli)).collect();
         let is_behind = is_behind(pod);
@@ -121,10 +121,10 @@ impl PodCells {
             connected: pod
                 .connected_ms
                 .map_or_else(|| number::MISSING.into(), |since_ms| time::span(now_ms.saturating_sub(since_ms))),
-            age: age(heard_ms),
+            age: age(last_message_ms),
             age_level: match pod.state {
                 PodState::Silent => "bad",
-                PodState::Reporting if heard_ms >= AGE_AMBER_MS => "warn",
+                PodState::Reporting if last_message_ms >= AGE_AMBER_MS => "warn",
                 PodState::Reporting | PodState::Gone => "",
             },
             receipt: pod.confirmed.map_or_else(|| number::MISSING.into(), |(revision, _)| format!("#{revision}")),
@@ -171,13 +171,13 @@ fn refused_lately(pod: &PodRow, now_ms: u64) -> Option<&RefusedMessage> {
 }
 
 /// Its state in words, and its level.
-fn status(pod: &PodRow, (heard_ms, now_ms): (u64, u64)) -> (String, &'static str) {
+fn status(pod: &PodRow, (last_message_ms, now_ms): (u64, u64)) -> (String, &'static str) {
     if let Some(refusal) = refused_lately(pod, now_ms) {
         return (format!("Refused: {}", refusal.why), "bad");
     }
     match pod.state {
-        PodState::Silent => (format!("Silent {}", time::span(heard_ms)), "bad"),
-        PodState::Gone => (format!("Gone {} ago", time::span(heard_ms)), ""),
+        PodState::Silent => (format!("Silent {}", time::span(last_message_ms)), "bad"),
+        PodState::Gone => (format!("Gone {} ago", time::span(last_message_ms)), ""),
         PodState::Reporting if pod.claimants > 1 => (format!("{} processes report as this pod", pod.claimants), "bad"),
         PodState::Reporting if is_near_memory_limit(pod) => ("Near memory limit".into(), "warn"),
         PodState::Reporting if is_clock_wrong(pod) => (clock(pod), "warn"),
@@ -213,7 +213,7 @@ pub fn keys(pod: &PodRow, fleet: &FleetNorms) -> SortKeys {
         (PodColumn::Memory, used.memory_bytes as f64 / limit as f64),
         (PodColumn::Cpu, cpu_share(pod).unwrap_or_else(|| f64::from(used.cpu_milli) / 1000.0)),
         (PodColumn::ConnectedAt, pod.connected_ms.map_or(-1.0, |since_ms| fleet.now_ms.saturating_sub(since_ms) as f64)),
-        (PodColumn::HeardAt, fleet.now_ms.saturating_sub(pod.heard_ms) as f64),
+        (PodColumn::HeardAt, fleet.now_ms.saturating_sub(pod.last_message_ms) as f64),
         (PodColumn::Revision, pod.confirmed.map_or(-1.0, |(revision, _)| revision as f64)),
     ];
     let values = values.into_iter().map(|(column, value)| (By::Pod(column), value)).collect();

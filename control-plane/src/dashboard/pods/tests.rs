@@ -25,8 +25,8 @@ fn rows(pods: &PodsTable) -> Vec<&PodCells> {
 fn silent_pods_come_first_and_say_for_how_long() {
     let pods = PodsTable::of(&sample::snapshot(), &PodsView::default());
     let rows = rows(&pods);
-    let told: Vec<_> = rows.iter().map(|pod| (pod.name.as_str(), pod.status.as_str(), pod.level)).collect();
-    assert_eq!(told, [("legacy-2", "Silent 14 s", "bad"), ("legacy-1", "Near memory limit", "warn")]);
+    let reported: Vec<_> = rows.iter().map(|pod| (pod.name.as_str(), pod.status.as_str(), pod.level)).collect();
+    assert_eq!(reported, [("legacy-2", "Silent 14 s", "bad"), ("legacy-1", "Near memory limit", "warn")]);
     assert_eq!(pods.page.sub, "2 sidecars in 1 service on 1 node");
     let silent = rows[0];
     assert_eq!((silent.cpu.words().as_str(), silent.age.words().as_str(), silent.age_level), ("30 %", "14.0 s", "bad"));
@@ -60,8 +60,8 @@ fn what_a_sidecar_has_refused_is_shown_with_its_reasons() {
     let mut refused = Refusals::default();
     (refused[RefusalReason::Target], refused[RefusalReason::Http2]) = (1200, 1);
     snapshot.pods[0].resources = Some(Resources { refused, ..snapshot.pods[0].resources.unwrap_or_default() });
-    let told = PodsTable::of(&snapshot, &PodsView::default());
-    assert!(rows(&told).iter().any(|pod| pod.refused == "1,201 requests refused: target 1,200, http2 1"));
+    let reported = PodsTable::of(&snapshot, &PodsView::default());
+    assert!(rows(&reported).iter().any(|pod| pod.refused == "1,201 requests refused: target 1,200, http2 1"));
     assert!(page(&snapshot, "").contains("1,201 requests refused: target 1,200, http2 1"));
 }
 
@@ -87,7 +87,7 @@ fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
         pod
     };
     snapshot.pods.extend([another("api", ""), another("web", "node-a1")]);
-    let told = |asked: &str| -> Vec<String> {
+    let reported = |asked: &str| -> Vec<String> {
         let moment = PodsTable::of(&snapshot, &PodsView::from(query(asked))).live_frame();
         let words = |id: &String| {
             let cells = &moment.cells.elements()[id];
@@ -96,11 +96,11 @@ fn groups_stand_below_headings_in_the_order_that_was_asked_for() {
         moment.order(SortOrder::Problems).iter().map(words).collect()
     };
     assert_eq!(
-        told("group=service&sort=pod:up"),
+        reported("group=service&sort=pod:up"),
         ["api, 1 pod", "api-1", "legacy, 2 pods", "legacy-1", "legacy-2", "web, 1 pod", "web-1"]
     );
-    assert_eq!(told("group=node"), ["No node reported, 1 pod", "api-1", "node-a1, 3 pods", "legacy-2", "legacy-1", "web-1"]);
-    assert_eq!(told("group=nonsense").len(), 4);
+    assert_eq!(reported("group=node"), ["No node reported, 1 pod", "api-1", "node-a1, 3 pods", "legacy-2", "legacy-1", "web-1"]);
+    assert_eq!(reported("group=nonsense").len(), 4);
     let html = page(&snapshot, "group=node");
     assert!(html.contains("<option value=\"node\" selected>") && html.contains(">node-a1, 3 pods</td>"));
 }
@@ -116,8 +116,8 @@ fn a_heading_counts_its_pods_also_where_not_all_of_them_are_shown() {
     };
     snapshot.pods = (0..150).map(|number| copy("api", number)).chain((0..100).map(|number| copy("web", number))).collect();
     let pods = PodsTable::of(&snapshot, &PodsView::from(query("group=service")));
-    let told: Vec<_> = pods.groups.iter().map(|group| (&*group.heading.as_ref().unwrap().title, group.pods.len())).collect();
-    assert_eq!(told, [("api, 150 pods", 150), ("web, 100 pods", 50)]);
+    let reported: Vec<_> = pods.groups.iter().map(|group| (&*group.heading.as_ref().unwrap().title, group.pods.len())).collect();
+    assert_eq!(reported, [("api, 150 pods", 150), ("web, 100 pods", 50)]);
 }
 
 #[test]

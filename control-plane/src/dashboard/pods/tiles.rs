@@ -49,7 +49,7 @@ impl PodTiles {
 }
 
 fn telemetry(there: &[&PodRow], now_ms: u64) -> Tile {
-    let mut ages: Vec<u64> = there.iter().map(|pod| now_ms.saturating_sub(pod.heard_ms)).collect();
+    let mut ages: Vec<u64> = there.iter().map(|pod| now_ms.saturating_sub(pod.last_message_ms)).collect();
     ages.sort_unstable();
     let quantile = |share: f64| ages.get(((ages.len() as f64 * share) as usize).min(ages.len().saturating_sub(1))).copied();
     let (Some(median_ms), Some(p95_ms)) = (quantile(0.5), quantile(0.95)) else {

@@ -128,8 +128,8 @@ impl TapWatch {
     fn gather(&mut self) -> Vec<Values> {
         self.state = WatchState::Open;
         let mut rows = Vec::new();
-        let nobody = AddressIndex::default();
-        let owners = self.callers.as_mut().map_or(&nobody, |callers| callers.owners(clock::now_ms()));
+        let unknown = AddressIndex::default();
+        let owners = self.callers.as_mut().map_or(&unknown, |callers| callers.owners(clock::now_ms()));
         while rows.len() < ROWS_MAX {
             match self.reader.as_mut().map_or(Err(TryRecvError::Disconnected), |reader| reader.events.try_recv()) {
                 Ok(open::TapEvent::Joined(_)) => self.pods += 1,
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_who_is_refused_is_told_why_and_no_more() {
+    async fn a_refused_reader_gets_the_reason_and_no_more() {
         let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let mut watch = TapWatch::refused("too many", CancellationToken::new(), permit);
         assert!(watch.next().await.is_some() && watch.next().await.is_none());

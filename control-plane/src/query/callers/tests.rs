@@ -29,10 +29,10 @@ fn greeting(service: &str, pod: &str, address: Option<&str>, epoch_ms: u64) -> G
     Greeting { workload, epoch: epoch_ms * 1_000_000, session: 1, protected: vec![], uptime: None, known: None }
 }
 
-fn report(pod: &StreamSession, timeline: &Timeline, told: &[(Option<IpAddr>, u64)]) {
+fn report(pod: &StreamSession, timeline: &Timeline, reported: &[(Option<IpAddr>, u64)]) {
     let mut callers = Callers::default();
     let mut golden = GoldenMetrics::default();
-    for (address, hits) in told {
+    for (address, hits) in reported {
         callers.add(*address, Calls { hits: *hits, failures: 0, last_ms: NOW_MS });
         golden.hits += hits;
     }
@@ -51,21 +51,21 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// The callers as text: `web 30 [web-0 20, web-1 10]`, and so on.
-fn told(called_by: &CalledBy) -> Vec<String> {
+fn describe(called_by: &CalledBy) -> Vec<String> {
     let row = |caller: &ResolvedCaller| {
-        let pod = |pod: &CallingPod| format!("{} {}", pod.pod.as_deref().unwrap_or("?"), pod.heard.calls.hits);
+        let pod = |pod: &CallingPod| format!("{} {}", pod.pod.as_deref().unwrap_or("?"), pod.received.calls.hits);
         let who = match &caller.who {
             Who::Service { service, .. } => service.clone(),
             Who::Address(address) => address.to_string(),
             Who::Others => "others".into(),
         };
-        format!("{who} {} [{}]", caller.heard.calls.hits, caller.pods.iter().map(pod).collect::<Vec<_>>().join(", "))
+        format!("{who} {} [{}]", caller.received.calls.hits, caller.pods.iter().map(pod).collect::<Vec<_>>().join(", "))
     };
     called_by.callers.iter().map(row).collect()
 }
 
 #[test]
-fn addresses_of_pods_are_told_by_service_and_all_hits_are_among_them() {
+fn addresses_of_pods_are_named_by_service_and_no_hit_is_missing() {
     let (fleet, timeline) = (Fleet::new(Duration::from_secs(3600)), Timeline::new(NOW_MS));
     let attach = |service: &str, pod: &str, address: &str| {
         fleet.attach(greeting(service, pod, Some(address), NOW_MS - 1000), NOW_MS).unwrap()
@@ -77,32 +77,32 @@ fn addresses_of_pods_are_told_by_service_and_all_hits_are_among_them() {
 
     let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
     let expected = ["admin 31 [admin-0 31]", "web 30 [web-0 20, web-1 10]", "192.0.2.7 4 []", "others 2 []"];
-    assert_eq!(told(&called_by), expected);
+    assert_eq!(describe(&called_by), expected);
     assert_eq!((called_by.sum.calls.hits, called_by.unknown_hits), (67, 0));
     let all = CalledBy::from_all(&fleet, &timeline, NOW_MS);
-    assert_eq!(told(&all[&series(&timeline).id]), expected);
-    let share: f64 = called_by.callers.iter().map(|caller| caller.heard.share_lately_of(called_by.sum)).sum();
+    assert_eq!(describe(&all[&series(&timeline).id]), expected);
+    let share: f64 = called_by.callers.iter().map(|caller| caller.received.share_lately_of(called_by.sum)).sum();
     assert!((share - 1.0).abs() < 1e-9);
     drop(callers);
 }
 
 #[test]
-fn callers_outlive_the_process_and_the_pod_that_told_of_them() {
+fn callers_outlive_the_process_and_the_pod_that_reported_them() {
     let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::new(NOW_MS));
     for epoch_ms in [NOW_MS - 9000, NOW_MS - 5000] {
         let pod = fleet.attach(greeting("cart", "cart-0", None, epoch_ms), NOW_MS).unwrap();
         report(&pod, &timeline, &[(address("192.0.2.7"), 10)]);
         pod.record_bye(NOW_MS);
     }
-    assert_eq!(told(&CalledBy::from_series(&fleet, &series(&timeline), NOW_MS)), ["192.0.2.7 20 []"]);
+    assert_eq!(describe(&CalledBy::from_series(&fleet, &series(&timeline), NOW_MS)), ["192.0.2.7 20 []"]);
     fleet.evict_gone(NOW_MS + 60_000);
     assert_eq!(fleet.pods().len(), 0);
     let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
-    assert_eq!((told(&called_by), called_by.unknown_hits), (vec!["192.0.2.7 20 []".to_owned()], 0));
+    assert_eq!((describe(&called_by), called_by.unknown_hits), (vec!["192.0.2.7 20 []".to_owned()], 0));
 }
 
 #[test]
-fn what_a_sidecar_does_not_tell_is_unknown_and_not_somebody_s() {
+fn requests_without_reported_callers_are_unknown() {
     let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::new(NOW_MS));
     let pod = fleet.attach(greeting("cart", "cart-0", None, NOW_MS - 1000), NOW_MS).unwrap();
     report(&pod, &timeline, &[(address("192.0.2.7"), 10)]);
@@ -114,7 +114,7 @@ fn what_a_sidecar_does_not_tell_is_unknown_and_not_somebody_s() {
 }
 
 #[test]
-fn no_more_addresses_are_told_than_can_be_read_and_the_rest_are_the_others() {
+fn addresses_over_the_limit_are_the_others() {
     let (fleet, timeline) = (Fleet::new(Duration::from_secs(1)), Timeline::new(NOW_MS));
     for number in 0..20_u32 {
         let pod = fleet.attach(greeting("cart", &format!("cart-{number}"), None, NOW_MS - 1000), NOW_MS).unwrap();
@@ -123,8 +123,8 @@ fn no_more_addresses_are_told_than_can_be_read_and_the_rest_are_the_others() {
     }
     let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
     assert_eq!(called_by.callers.len(), ADDRESSES_MAX + 1);
-    let sum: u64 = called_by.callers.iter().map(|caller| caller.heard.calls.hits).sum();
+    let sum: u64 = called_by.callers.iter().map(|caller| caller.received.calls.hits).sum();
     assert_eq!((sum, called_by.sum.calls.hits), (20 * 528, 20 * 528));
     assert_eq!(called_by.callers.last().map(|caller| &caller.who), Some(&Who::Others));
-    assert_eq!(called_by.callers[0].heard.calls.hits, 32);
+    assert_eq!(called_by.callers[0].received.calls.hits, 32);
 }

@@ -112,7 +112,7 @@ fn row(pod: PodView) -> PodRow {
         claimants: 0,
         state: pod.state,
         connected_ms: pod.connected_ms,
-        heard_ms: pod.heard_ms,
+        last_message_ms: pod.last_message_ms,
         resources: pod.resources,
         rps: pod.rps,
         skew: pod.skew,

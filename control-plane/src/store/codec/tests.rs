@@ -36,7 +36,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_cut_short_is_told_and_nothing_panics(golden in golden(), cut in 0.0_f64..1.0, junk in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn a_truncated_value_is_reported_and_nothing_panics(golden in golden(), cut in 0.0_f64..1.0, junk in prop::collection::vec(any::<u8>(), 0..60)) {
         let bytes = write_total(Some(Seen::at(7)), &golden);
         let cut = (bytes.len() as f64 * cut) as usize;
         prop_assert!(read_total(&bytes[..cut]).is_err());

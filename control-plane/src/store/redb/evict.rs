@@ -79,16 +79,16 @@ pub(super) fn forget_marks(transaction: &WriteTransaction, marks_max: u64) -> Re
     if too_many == 0 {
         return Ok(());
     }
-    let mut heard = Vec::with_capacity(marks.len()? as usize);
+    let mut received = Vec::with_capacity(marks.len()? as usize);
     for mark in marks.iter()? {
-        heard.push(mark?.1.value().1);
+        received.push(mark?.1.value().1);
     }
-    let oldest_ms = *heard.select_nth_unstable(too_many).1;
+    let oldest_ms = *received.select_nth_unstable(too_many).1;
     // Many have the same time; of those, only as many are deleted as necessary.
-    let mut of_the_oldest = too_many - heard.iter().filter(|heard_ms| **heard_ms < oldest_ms).count();
-    marks.retain(|_, (_, heard_ms)| {
-        let goes = heard_ms < oldest_ms || (heard_ms == oldest_ms && of_the_oldest > 0);
-        of_the_oldest -= usize::from(goes && heard_ms == oldest_ms);
+    let mut of_the_oldest = too_many - received.iter().filter(|last_message_ms| **last_message_ms < oldest_ms).count();
+    marks.retain(|_, (_, last_message_ms)| {
+        let goes = last_message_ms < oldest_ms || (last_message_ms == oldest_ms && of_the_oldest > 0);
+        of_the_oldest -= usize::from(goes && last_message_ms == oldest_ms);
         !goes
     })?;
     Ok(())

@@ -90,7 +90,7 @@ fn a_decision_on_an_old_state_changes_nothing() {
 }
 
 #[test]
-fn a_store_in_use_and_a_file_that_is_none_are_told_apart() {
+fn a_store_in_use_is_distinguished_from_a_file_that_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let _held = RedbStore::open(folder.path()).unwrap();
     let in_use = RedbStore::open(folder.path()).unwrap_err();

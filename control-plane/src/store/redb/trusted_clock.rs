@@ -64,32 +64,35 @@ mod tests {
     const YEAR_MS: u64 = 365 * LEAP_MAX_MS;
 
     /// Returns the trusted time after each reading.
-    fn believed(told: &[u64]) -> Vec<u64> {
+    fn believed(reported: &[u64]) -> Vec<u64> {
         let mut clock = TrustedClock::default();
-        let hear = |machine_ms: &u64| {
+        let receive = |machine_ms: &u64| {
             clock = clock.observe(*machine_ms);
             clock.now_ms
         };
-        told.iter().map(hear).collect()
+        reported.iter().map(receive).collect()
     }
 
     #[test]
     fn a_clock_that_goes_is_believed_ahead_and_back() {
-        let told = [NOW_MS, NOW_MS + 10_000, NOW_MS + LEAP_MAX_MS, NOW_MS - YEAR_MS];
-        assert_eq!(believed(&told), told);
+        let reported = [NOW_MS, NOW_MS + 10_000, NOW_MS + LEAP_MAX_MS, NOW_MS - YEAR_MS];
+        assert_eq!(believed(&reported), reported);
     }
 
     #[test]
     fn one_that_was_ahead_for_a_while_was_never_believed() {
         let ahead = NOW_MS + YEAR_MS;
-        let told = [NOW_MS, ahead, ahead + 60_000, NOW_MS + 70_000, ahead, ahead + YEAR_MS, ahead + YEAR_MS + 1];
-        assert_eq!(believed(&told), [NOW_MS, NOW_MS, NOW_MS, NOW_MS + 70_000, NOW_MS + 70_000, NOW_MS + 70_000, NOW_MS + 70_000]);
+        let reported = [NOW_MS, ahead, ahead + 60_000, NOW_MS + 70_000, ahead, ahead + YEAR_MS, ahead + YEAR_MS + 1];
+        assert_eq!(
+            believed(&reported),
+            [NOW_MS, NOW_MS, NOW_MS, NOW_MS + 70_000, NOW_MS + 70_000, NOW_MS + 70_000, NOW_MS + 70_000]
+        );
     }
 
     #[test]
     fn one_that_has_leapt_and_goes_on_is_believed_after_a_day() {
         let later = NOW_MS + 7 * LEAP_MAX_MS;
-        let told = [NOW_MS, later, later + LEAP_MAX_MS, later + LEAP_MAX_MS + 1, later + LEAP_MAX_MS + 2];
-        assert_eq!(believed(&told), [NOW_MS, NOW_MS, NOW_MS, later + LEAP_MAX_MS + 1, later + LEAP_MAX_MS + 2]);
+        let reported = [NOW_MS, later, later + LEAP_MAX_MS, later + LEAP_MAX_MS + 1, later + LEAP_MAX_MS + 2];
+        assert_eq!(believed(&reported), [NOW_MS, NOW_MS, NOW_MS, later + LEAP_MAX_MS + 1, later + LEAP_MAX_MS + 2]);
     }
 }

@@ -31,11 +31,11 @@ fn three() -> Callers {
 fn callers_come_off_the_wire_as_they_were_put_on_it() {
     for callers in [three(), Callers::default()] {
         let mut report = endpoint(104);
-        let told = encode(7, &callers, AT_MS);
-        assert_eq!(told.is_none(), callers.is_empty());
-        if let Some(told) = told {
-            assert_eq!(told.id, 7);
-            taken(&told, &mut report, AT_MS).unwrap();
+        let reported = encode(7, &callers, AT_MS);
+        assert_eq!(reported.is_none(), callers.is_empty());
+        if let Some(reported) = reported {
+            assert_eq!(reported.id, 7);
+            taken(&reported, &mut report, AT_MS).unwrap();
         }
         assert_eq!(report.callers, callers);
     }
@@ -55,7 +55,7 @@ fn a_caller_takes_about_seven_bytes() {
 fn what_cannot_be_is_refused() {
     let good = encode(7, &three(), AT_MS).unwrap();
     let many = wire::Callers { v4: vec![1; 4 * (CALLERS_MAX + 1)], hits: vec![1; CALLERS_MAX + 1], ..good.clone() };
-    for (told, words) in [
+    for (reported, words) in [
         (wire::Callers { v4: vec![1; 5], ..good.clone() }, "4 or 16 bytes"),
         (wire::Callers { v6: vec![1; 17], ..good.clone() }, "4 or 16 bytes"),
         (wire::Callers { v4: vec![1; 4_000_000], ..good.clone() }, "limit of 32"),
@@ -67,7 +67,7 @@ fn what_cannot_be_is_refused() {
         (wire::Callers { hits: vec![u64::MAX; 3], ..good.clone() }, "more often"),
         (wire::Callers { failures: vec![50; 3], ..good.clone() }, "more often"),
     ] {
-        let why = taken(&told, &mut endpoint(104), AT_MS).unwrap_err().to_string();
+        let why = taken(&reported, &mut endpoint(104), AT_MS).unwrap_err().to_string();
         assert!(why.contains(words), "{words}: {why}");
     }
     let mut twice = endpoint(1000);
@@ -77,14 +77,14 @@ fn what_cannot_be_is_refused() {
 
 #[test]
 fn an_address_that_is_there_twice_is_one_caller_and_a_time_before_all_time_is_its_beginning() {
-    let told = wire::Callers {
+    let reported = wire::Callers {
         v4: [10, 0, 0, 7].repeat(2),
         hits: vec![2, 3],
         ago_ms: vec![u64::MAX, u64::MAX],
         ..wire::Callers::default()
     };
     let mut report = endpoint(5);
-    taken(&told, &mut report, AT_MS).unwrap();
+    taken(&reported, &mut report, AT_MS).unwrap();
     assert_eq!(report.callers.named().count(), 1);
     assert_eq!(report.callers.sum(), Calls { hits: 5, failures: 0, last_ms: 0 });
 }

@@ -45,8 +45,8 @@ fn a_word_of_a_later_version_is_no_reason_to_part() {
 #[test]
 fn what_a_stranger_puts_into_a_path_does_not_end_the_stream() {
     let sent = Exchange { path: "/a\u{85}b".into(), reason: "tab\there".into(), ..whole() };
-    let heard = exchange(sample(&sent)).unwrap();
-    assert_eq!((heard.path.as_str(), heard.reason.as_str()), ("/a?b", "tab?here"));
+    let received = exchange(sample(&sent)).unwrap();
+    assert_eq!((received.path.as_str(), received.reason.as_str()), ("/a?b", "tab?here"));
 }
 
 #[test]

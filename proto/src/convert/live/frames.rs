@@ -71,10 +71,10 @@ impl Decoder {
                 continue;
             }
             let (place, row) = (reading.rows(), reading.row());
-            let told = read(value.bytes("stats")?, &mut row.golden)?;
-            let defined = self.defined_row(told.id, place)?;
+            let reported = read(value.bytes("stats")?, &mut row.golden)?;
+            let defined = self.defined_row(reported.id, place)?;
             row.endpoint.clone_from(&defined.endpoint);
-            (row.is_file, row.in_flight, row.seen) = (defined.is_file, told.in_flight, told.seen);
+            (row.is_file, row.in_flight, row.seen) = (defined.is_file, reported.in_flight, reported.seen);
         }
         reading.end_rows();
         Ok(())
@@ -87,9 +87,9 @@ impl Decoder {
             match field {
                 6 => self.read_sample(value, report)?,
                 8 => {
-                    let told: wire::Callers = value.message("callers")?;
-                    let Some(place) = self.place(told.id) else { continue };
-                    callers(&told, &mut report.endpoints[place], report.at_ms)?;
+                    let reported: wire::Callers = value.message("callers")?;
+                    let Some(place) = self.place(reported.id) else { continue };
+                    callers(&reported, &mut report.endpoints[place], report.at_ms)?;
                 }
                 _ => {}
             }

@@ -54,8 +54,8 @@ fn refusals_survive_the_wire_and_versions_that_know_other_reasons() {
     let wire = Encoder::default().encode(&sent);
     assert_eq!(Decoder::default().decode(&wire.encode_to_vec()).unwrap(), sent);
     // An older sidecar does not send refusals, and a later one may send more reasons.
-    for (told, total) in [(vec![], 0), (vec![1; 40], RefusalReason::EACH.len() as u64)] {
-        let resources = Resources::from(wire::Resources { refused: told, ..Default::default() });
+    for (reported, total) in [(vec![], 0), (vec![1; 40], RefusalReason::EACH.len() as u64)] {
+        let resources = Resources::from(wire::Resources { refused: reported, ..Default::default() });
         assert_eq!(resources.refused.total(), total);
     }
 }
@@ -153,8 +153,11 @@ fn definitions_may_come_after_the_rows_that_they_name() {
     let rows = wire::Live { seq: 3, stats: vec![wire::Stat { id: 1, in_flight: 2, ..Default::default() }], ..Default::default() };
     let defs = wire::Live { at_ms: 9, defs: vec![def], ..Default::default() };
     let report = Decoder::default().decode(&[rows.encode_to_vec(), defs.encode_to_vec()].concat()).unwrap();
-    let told = &report.endpoints[0];
-    assert_eq!((report.seq, report.at_ms, told.endpoint.route(), told.in_flight, told.is_file), (3, 9, "/late", 2, true));
+    let reported = &report.endpoints[0];
+    assert_eq!(
+        (report.seq, report.at_ms, reported.endpoint.route(), reported.in_flight, reported.is_file),
+        (3, 9, "/late", 2, true)
+    );
 }
 
 #[test]

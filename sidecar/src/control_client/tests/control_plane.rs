@@ -112,13 +112,13 @@ impl Stream {
     }
 
     /// The next message of the sidecar; `None` once it has nothing more to send.
-    pub(crate) async fn hear(&mut self) -> Option<up::Message> {
+    pub(crate) async fn receive(&mut self) -> Option<up::Message> {
         within(self.up.message()).await.unwrap().map(|up| up.message.unwrap())
     }
 
     pub(crate) async fn report(&mut self) -> Report {
         loop {
-            if let up::Message::Live(live) = self.hear().await.expect("the stream ended before a report") {
+            if let up::Message::Live(live) = self.receive().await.expect("the stream ended before a report") {
                 return self.decoder.decode(&live).unwrap();
             }
         }
@@ -127,7 +127,7 @@ impl Stream {
     /// The next page, which answers this fetch. Reports before it are taken off the stream.
     pub(crate) async fn page(&mut self, id: u64) -> HistoryPage {
         loop {
-            match self.hear().await.expect("the stream ended before a page") {
+            match self.receive().await.expect("the stream ended before a page") {
                 up::Message::Page(page) => {
                     assert_eq!(page.id, id);
                     return page.try_into().unwrap();
@@ -141,7 +141,7 @@ impl Stream {
     /// The next frame of taps. Reports before it are taken off the stream.
     pub(crate) async fn tapped(&mut self) -> TapUpdate {
         loop {
-            match self.hear().await.expect("the stream ended before a tap told anything") {
+            match self.receive().await.expect("the stream ended before a tap told anything") {
                 up::Message::Tapped(tapped) => return tapped.try_into().unwrap(),
                 up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
                 other => panic!("{other:?} instead of what a tap tells"),
@@ -152,7 +152,7 @@ impl Stream {
     /// The next receipt. Reports before it are taken off the stream, and their numbers with them.
     pub(crate) async fn receipt(&mut self) -> Receipt {
         loop {
-            match self.hear().await.expect("the stream ended before a receipt") {
+            match self.receive().await.expect("the stream ended before a receipt") {
                 up::Message::Applied(applied) => return Receipt::try_from(applied).unwrap(),
                 up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
                 other => panic!("{other:?} instead of a receipt"),

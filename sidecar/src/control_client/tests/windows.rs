@@ -97,7 +97,7 @@ impl Stream {
     /// The next message; reports without news are skipped.
     async fn next(&mut self) -> Came {
         loop {
-            match self.hear().await.expect("the stream ended too early") {
+            match self.receive().await.expect("the stream ended too early") {
                 up::Message::Live(live) => {
                     let report = self.decoder.decode(&live).unwrap();
                     let hits = report.endpoints.iter().map(|endpoint| endpoint.golden.hits).sum();
@@ -248,17 +248,17 @@ async fn a_stream_that_has_named_all_it_may_ends_and_the_next_one_names_what_is_
     assert_eq!(stream.next().await, Came::Report { hits: 600 });
     house.ledger_handle.read(|ledger| ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()])));
     count("/b");
-    while stream.hear().await.is_some() {}
+    while stream.receive().await.is_some() {}
     drop(stream);
 
     let mut stream = mesh.next().await;
     stream.welcome_to(0, false, 16).await;
     let snapshot = stream.report().await;
     assert_eq!(snapshot.endpoints.len(), 601);
-    assert_eq!(snapshot.endpoints.iter().map(|told| told.golden.hits).sum::<u64>(), 1200);
+    assert_eq!(snapshot.endpoints.iter().map(|reported| reported.golden.hits).sum::<u64>(), 1200);
     house.drain.cancel();
     // A window with all of it follows, and each window is acked.
-    while let Some(said) = stream.hear().await {
+    while let Some(said) = stream.receive().await {
         if let up::Message::Window(window) = said {
             let id = decode_window(&mut stream.decoder, &window).unwrap().id;
             stream.ack(id).await;

@@ -73,7 +73,7 @@ async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
     let (exchange_bus, paper, drain) = (Arc::<ExchangeBus>::default(), Paper::default(), CancellationToken::new());
     let (log, lines) = open(&exchange_bus, 10);
     let trace = Traceparent::parse(b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
-    let told = CompletedExchange {
+    let reported = CompletedExchange {
         started_ms: 1_544_042_305_989,
         first_byte_us: 40,
         caller: Some([10, 0, 0, 7].into()),
@@ -81,13 +81,13 @@ async fn a_line_says_what_happened_and_nothing_in_it_can_end_it() {
         trace,
         ..finished("/users/4\"\n\u{1b}[2J?token=secret", 503, 70)
     };
-    exchange_bus.pass(&Endpoint::named("GET", "/users/{id}").unwrap(), &told);
+    exchange_bus.pass(&Endpoint::named("GET", "/users/{id}").unwrap(), &reported);
     drain.cancel();
     log.run(paper.clone(), drain).await;
 
     let line = json!({
         "time": "2018-12-05T20:38:25.989Z", "method": "GET", "route": "/users/{id}", "path": "/users/4\"\n\u{1b}[2J",
-        "status": 503, "outcome": told.outcome.word(), "duration_us": 70, "first_byte_us": 40, "bytes_in": 1, "bytes_out": 2,
+        "status": 503, "outcome": reported.outcome.word(), "duration_us": 70, "first_byte_us": 40, "bytes_in": 1, "bytes_out": 2,
         "caller": "10.0.0.7", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "rule": "r\"1", "pod": "web-0",
     });
     assert_eq!(paper.lines(), [line]);
@@ -132,13 +132,13 @@ fn what_is_over_the_rate_is_counted_in_a_line() {
     pass(&exchange_bus, 20);
     assert_eq!(tick(&mut log, 100), 56, "a tenth of a second's worth");
     assert_eq!(tick(&mut log, 400), 71, "the others as soon as they may");
-    let told = &paper.lines()[50];
-    assert_eq!((&told["left_out"], &told["left_out_total"], &told["pod"]), (&json!(10), &json!(10), &json!("web-0")));
+    let reported = &paper.lines()[50];
+    assert_eq!((&reported["left_out"], &reported["left_out_total"], &reported["pod"]), (&json!(10), &json!(10), &json!("web-0")));
     assert_eq!((lines.written.load(Ordering::Relaxed), lines.left_out.load(Ordering::Relaxed)), (70, 10));
 }
 
 #[tokio::test]
-async fn an_output_that_nobody_reads_holds_up_nobody() {
+async fn an_output_that_is_not_read_delays_no_exchange() {
     let exchange_bus = Arc::<ExchangeBus>::default();
     let (log, lines) = open(&exchange_bus, 100);
     let (let_go, held) = mpsc::channel();

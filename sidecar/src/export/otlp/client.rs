@@ -54,7 +54,7 @@ impl CollectorClient {
         }
         let sending = async {
             let mut grpc = Grpc::new(self.channel.clone());
-            grpc.ready().await.map_err(|why| Status::unavailable(told(&why)))?;
+            grpc.ready().await.map_err(|why| Status::unavailable(describe(&why)))?;
             grpc.unary(request, PathAndQuery::from_static(path), ProstCodec::<M, Answer>::default()).await
         };
         match tokio::time::timeout(self.timeout, sending).await {
@@ -88,7 +88,7 @@ impl From<Status> for Failed {
 }
 
 /// Formats the root cause of an error, which contains the reason.
-fn told(error: &dyn std::error::Error) -> String {
+fn describe(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_has_decided_the_share_does() {
+    fn without_a_decision_of_the_caller_the_ratio_decides() {
         assert!(Sampler::default().samples(None));
         assert!(!Sampler::from_name("parentbased_always_off", None).unwrap().samples(None));
         let some = Sampler::from_name("parentbased_traceidratio", Some(0.25)).unwrap();

@@ -49,8 +49,8 @@ impl ExchangeFilter for Sampled {
 
 impl From<SpanSource> for Span {
     /// The service receives the caller's `traceparent` unchanged, so a span of its own has the same parent as this one.
-    fn from(told: SpanSource) -> Self {
-        let SpanSource { endpoint, exchange, trace, parent } = told;
+    fn from(reported: SpanSource) -> Self {
+        let SpanSource { endpoint, exchange, trace, parent } = reported;
         let start_ns = exchange.started_ms.saturating_mul(1_000_000);
         let span_id = rand::rng().random_range(1..=u64::MAX).to_be_bytes();
         Self {

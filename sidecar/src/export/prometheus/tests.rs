@@ -32,7 +32,7 @@ fn text_of(ledger: &mut Ledger) -> String {
 }
 
 #[test]
-fn what_was_counted_is_told() {
+fn all_counts_are_exposed() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/a/{id}", 1, &[0, 250_000, 250_001, 1_000_000, 100_000_000])]);
     let text = text_of(&mut ledger);
@@ -50,13 +50,13 @@ fn what_was_counted_is_told() {
         ("sitio_link_up".to_owned(), "1"),
         ("sitio_rules".to_owned(), "2"),
     ] {
-        assert!(text.lines().any(|told| told == format!("{line} {value}")), "{line} {value} is missing in {text}");
+        assert!(text.lines().any(|reported| reported == format!("{line} {value}")), "{line} {value} is missing in {text}");
     }
     assert!(text.contains("service=\"web\",pod=\"web-0\"} 1\n"), "{text}");
 }
 
 #[test]
-fn windows_that_wait_are_told_with_their_age() {
+fn waiting_windows_have_an_age() {
     let mut ledger = Ledger::default();
     assert!(!text_of(&mut ledger).contains("sitio_windows"), "without a link none are kept");
     ledger.keep_windows();
@@ -64,7 +64,7 @@ fn windows_that_wait_are_told_with_their_age() {
     ledger.close_window(Moment { unix_ms: 1_700_000_010_000, at: Instant::now() });
     let text = text_of(&mut ledger);
     for line in ["sitio_windows_held 1", "sitio_windows_oldest_age_seconds 32", "sitio_windows_acked_total 0"] {
-        assert!(text.lines().any(|told| told == line), "{line} is missing in {text}");
+        assert!(text.lines().any(|reported| reported == line), "{line} is missing in {text}");
     }
 }
 

@@ -210,7 +210,7 @@ fn an_answer_to_head_has_no_body_whatever_it_says() {
 }
 
 #[test]
-fn what_is_announced_and_must_not_come_is_told_apart() {
+fn announced_bodies_that_must_not_come_are_distinguished() {
     for (asked, answer, in_vain) in [
         (ResponseTo::HeadOnly, "200 OK\r\nContent-Length: 5", true),
         (ResponseTo::HeadOnly, "200 OK\r\nTransfer-Encoding: chunked", true),

@@ -153,7 +153,7 @@ fn a_control_plane_that_speaks_of_what_it_was_never_sent_is_not_believed() {
 }
 
 #[test]
-fn what_an_older_copy_of_a_store_lacks_is_lost_and_the_loss_is_told() {
+fn what_an_older_copy_of_a_store_lacks_is_lost_and_reported() {
     let (mut ledger, mut clocks) = ledger();
     for _ in 0..4 {
         count_and_pass(&mut ledger, &mut clocks, "/a");
@@ -172,7 +172,7 @@ fn what_an_older_copy_of_a_store_lacks_is_lost_and_the_loss_is_told() {
 }
 
 #[test]
-fn what_nobody_takes_is_put_together_and_none_of_it_is_lost() {
+fn windows_that_are_not_accepted_are_merged_and_nothing_is_lost() {
     let (mut ledger, mut clocks) = ledger();
     ledger.begin_stream(0, 2);
     count_and_pass(&mut ledger, &mut clocks, "/a");
@@ -245,7 +245,7 @@ fn a_pin_renames_what_was_never_sent_and_the_baseline_knows_what_was() {
 }
 
 #[test]
-fn what_was_on_a_disk_that_is_lost_is_told_again() {
+fn counts_on_a_lost_disk_are_sent_again() {
     let (mut ledger, mut clocks) = ledger();
     ledger.begin_stream(0, 16);
     for _ in 0..3 {
@@ -269,7 +269,7 @@ fn what_was_on_a_disk_that_is_lost_is_told_again() {
 }
 
 #[test]
-fn what_was_taken_back_from_a_lost_store_is_not_told_to_an_older_copy_of_it() {
+fn counts_acked_by_a_lost_store_are_not_sent_to_an_older_copy_of_it() {
     let (mut ledger, mut clocks) = ledger();
     ledger.begin_stream(0, 16);
     for _ in 0..3 {
@@ -288,7 +288,7 @@ fn what_was_taken_back_from_a_lost_store_is_not_told_to_an_older_copy_of_it() {
 }
 
 #[test]
-fn what_was_taken_back_is_told_until_all_of_it_is_on_disk() {
+fn a_withdrawn_ack_is_reported_until_all_is_on_disk() {
     let (mut ledger, mut clocks) = ledger();
     ledger.begin_stream(0, 16);
     count_and_pass(&mut ledger, &mut clocks, "/a");

@@ -48,7 +48,7 @@ fn a_lone_404_among_thousands_is_kept_and_so_is_the_slowest() {
 }
 
 #[test]
-fn whoever_was_the_slowest_stays_among_the_newest() {
+fn the_slowest_exchange_stays_among_the_newest() {
     let mut recent = RecentExchanges::default();
     for collection in 0..3 {
         (1..=5).for_each(|at| recent.keep(&finished(10 * collection + at, 200, 100 * at)));

@@ -27,25 +27,28 @@ fn hits_of(report: &EndpointReport, caller: Option<IpAddr>) -> Option<u64> {
 }
 
 #[test]
-fn whoever_has_called_is_told_with_its_failures_and_all_hits_are_somebody_s() {
+fn callers_have_failures_and_no_hit_is_missing() {
     let mut recorder = Recorder::default();
     for status in [200, 500, 404, 499] {
         call(&mut recorder, "/a", status, address(1));
     }
     call(&mut recorder, "/a", 200, "::ffff:10.0.0.1".parse().ok());
     call(&mut recorder, "/a", 503, None);
-    let told = recorder.collect();
-    assert_eq!(told[0].callers.named().collect::<Vec<_>>(), [(address(1).unwrap(), Calls { hits: 5, failures: 1, last_ms: 1 })]);
-    assert_eq!(told[0].callers.others(), Calls { hits: 1, failures: 1, last_ms: 1 });
-    assert_eq!(told[0].callers.sum().hits, told[0].golden.hits);
-    assert_eq!(told[0].callers.sum().failures, told[0].golden.failures());
+    let reported = recorder.collect();
+    assert_eq!(
+        reported[0].callers.named().collect::<Vec<_>>(),
+        [(address(1).unwrap(), Calls { hits: 5, failures: 1, last_ms: 1 })]
+    );
+    assert_eq!(reported[0].callers.others(), Calls { hits: 1, failures: 1, last_ms: 1 });
+    assert_eq!(reported[0].callers.sum().hits, reported[0].golden.hits);
+    assert_eq!(reported[0].callers.sum().failures, reported[0].golden.failures());
 }
 
 #[test]
 fn a_million_addresses_neither_grow_the_table_nor_drive_anybody_out() {
     let mut recorder = Recorder::default();
     call(&mut recorder, "/a", 200, address(0));
-    let mut told = 0;
+    let mut reported = 0;
     for number in 1..=1_000_000 {
         call(&mut recorder, "/a", 200, address(number));
         if number % 100_000 == 0 {
@@ -54,10 +57,10 @@ fn a_million_addresses_neither_grow_the_table_nor_drive_anybody_out() {
             assert!(report.callers.named().count() <= CALLERS_MAX);
             assert_eq!(report.callers.sum().hits, report.golden.hits);
             assert!(hits_of(report, address(0)).is_some_and(|hits| hits >= 1), "who was named is named");
-            told += report.golden.hits;
+            reported += report.golden.hits;
         }
     }
-    assert_eq!(told, 1_000_011);
+    assert_eq!(reported, 1_000_011);
 }
 
 #[test]
@@ -68,8 +71,8 @@ fn a_pin_folds_the_callers_as_it_folds_the_hits() {
     }
     recorder.apply_rules(&[TimedRule::without_limit(pin("/users/{name}"))]);
     call(&mut recorder, "/users/eve", 200, address(2));
-    let told = recorder.collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!((hits_of(&told[0], address(1)), hits_of(&told[0], address(2))), (Some(7), Some(6)));
-    assert_eq!(told[0].golden.hits, 13);
+    let reported = recorder.collect();
+    assert_eq!(reported.len(), 1, "{reported:?}");
+    assert_eq!((hits_of(&reported[0], address(1)), hits_of(&reported[0], address(2))), (Some(7), Some(6)));
+    assert_eq!(reported[0].golden.hits, 13);
 }

@@ -95,12 +95,12 @@ fn workers_of_one_pod_have_the_same_rows() {
         exchange(&mut workers[number as usize % 2], "GET", &random_path(number), 200, 1);
     }
     exchange(&mut workers[1], "GET", &random_path(0), 200, 1);
-    let told = workers.map(|mut worker| hits(&worker.collect()));
-    let mut names: Vec<_> = told.iter().flatten().map(|(name, _)| name).collect();
+    let reported = workers.map(|mut worker| hits(&worker.collect()));
+    let mut names: Vec<_> = reported.iter().flatten().map(|(name, _)| name).collect();
     names.sort();
     names.dedup();
     assert_eq!(names.len(), OPEN_MAX + 1);
-    assert_eq!(told[1][&format!("GET {}", random_path(0))], 1, "what one has a row for, the other has, too");
+    assert_eq!(reported[1][&format!("GET {}", random_path(0))], 1, "what one has a row for, the other has, too");
 }
 
 #[test]

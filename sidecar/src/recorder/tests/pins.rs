@@ -30,11 +30,11 @@ fn obey(recorder: &mut Recorder, rules: Vec<Rule>) {
 }
 
 /// The collected endpoints, with hits and exchanges in flight.
-fn told(recorder: &mut Recorder) -> Vec<(String, u64, u32)> {
-    let told = |report: &mesh::report::EndpointReport| (report.endpoint.to_string(), report.golden.hits, report.in_flight);
-    let mut told: Vec<_> = recorder.collect().iter().map(told).collect();
-    told.sort();
-    told
+fn describe(recorder: &mut Recorder) -> Vec<(String, u64, u32)> {
+    let reported = |report: &mesh::report::EndpointReport| (report.endpoint.to_string(), report.golden.hits, report.in_flight);
+    let mut reported: Vec<_> = recorder.collect().iter().map(reported).collect();
+    reported.sort();
+    reported
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn old_rows_fold_into_the_pinned_one() {
     obey(&mut recorder, vec![pin("/users/{name}")]);
     exchange(&mut recorder, "GET", "/users/zoe", 404, 30);
     let expected = [("GET /other", 1), ("GET /users", 1), ("GET /users/{name}", 4), ("POST /users/{name}", 1)];
-    assert_eq!(told(&mut recorder), expected.map(|(name, hits)| (name.to_owned(), hits, 0)));
+    assert_eq!(describe(&mut recorder), expected.map(|(name, hits)| (name.to_owned(), hits, 0)));
 }
 
 #[test]
@@ -59,10 +59,10 @@ fn what_is_under_way_while_it_is_folded_is_counted_once_and_under_the_new_name()
     recorder.begin(place);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     obey(&mut recorder, vec![pin("/{kind}/{name}"), pin("/users/{name}")]);
-    assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 0, 1)]);
+    assert_eq!(describe(&mut recorder), [("GET /users/{name}".to_owned(), 0, 1)]);
     recorder.finish(place, &endpoint, &finished("/users/jane", 200, 10));
-    assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 1, 0)]);
-    assert_eq!(told(&mut recorder), []);
+    assert_eq!(describe(&mut recorder), [("GET /users/{name}".to_owned(), 1, 0)]);
+    assert_eq!(describe(&mut recorder), []);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_first_exchange_that_was_not_placed_yet_is_counted_under_the_new_name() {
     recorder.begin(place);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     recorder.finish(place, &endpoint, &finished("/users/jane", 200, 10));
-    let hits: Vec<_> = told(&mut recorder).into_iter().filter(|(_, hits, _)| *hits > 0).collect();
+    let hits: Vec<_> = describe(&mut recorder).into_iter().filter(|(_, hits, _)| *hits > 0).collect();
     assert_eq!(hits, [("GET /users/{name}".to_owned(), 1, 0)]);
 }
 
@@ -84,7 +84,7 @@ fn pins_that_come_and_go_take_no_more_room_each_time() {
             exchange(&mut recorder, "GET", name, 200, 10);
         }
         obey(&mut recorder, vec![pin("/users/{name}")]);
-        let hits: u64 = told(&mut recorder).iter().map(|(_, hits, _)| hits).sum();
+        let hits: u64 = describe(&mut recorder).iter().map(|(_, hits, _)| hits).sum();
         assert_eq!(hits, 3, "round {round}");
         obey(&mut recorder, vec![]);
     }
@@ -99,11 +99,11 @@ fn a_pin_by_command_comes_before_one_by_setting() {
     exchange(&mut recorder, "GET", "/users/me", 200, 10);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     exchange(&mut recorder, "GET", "/users/me", 200, 10);
-    assert_eq!(told(&mut recorder), [("GET /users/{name}".to_owned(), 3, 0)]);
+    assert_eq!(describe(&mut recorder), [("GET /users/{name}".to_owned(), 3, 0)]);
 }
 
 #[test]
-fn whoever_asks_pinned_routes_with_every_method_gets_no_more_rows_than_the_limit() {
+fn pinned_routes_with_every_method_get_no_more_rows_than_the_limit() {
     let fixed: Vec<_> = (0..100).map(|at| format!("/fixed{at}/{{name}}").parse().unwrap()).collect();
     let mut recorder = Recorder::new(Arc::default(), &fixed, &[]);
     obey(&mut recorder, (0..12).map(|at| pin(&format!("/commanded{at}/{{name}}"))).collect());
@@ -115,9 +115,9 @@ fn whoever_asks_pinned_routes_with_every_method_gets_no_more_rows_than_the_limit
         (0..12).for_each(|at| exchange(&mut recorder, method, &format!("/commanded{at}/x"), 404, 1));
     }
 
-    let told = told(&mut recorder);
-    assert!(told.len() <= ENDPOINTS_MAX + PINNED_MAX + 1, "{}", told.len());
-    assert_eq!(told.iter().map(|(_, hits, _)| hits).sum::<u64>(), 1000 + 7 * 112);
+    let reported = describe(&mut recorder);
+    assert!(reported.len() <= ENDPOINTS_MAX + PINNED_MAX + 1, "{}", reported.len());
+    assert_eq!(reported.iter().map(|(_, hits, _)| hits).sum::<u64>(), 1000 + 7 * 112);
 }
 
 #[test]
@@ -129,9 +129,9 @@ fn pins_that_come_and_go_give_no_rows_to_methods_that_are_made_up() {
             exchange(&mut recorder, &format!("M{round}X{at}"), "/users/jane", 200, 1);
         }
         // Under their own names, and then under the pin's.
-        ever.extend(told(&mut recorder).into_iter().map(|(name, ..)| name));
+        ever.extend(describe(&mut recorder).into_iter().map(|(name, ..)| name));
         obey(&mut recorder, vec![pin("/users/{name}")]);
-        ever.extend(told(&mut recorder).into_iter().map(|(name, ..)| name));
+        ever.extend(describe(&mut recorder).into_iter().map(|(name, ..)| name));
         obey(&mut recorder, vec![]);
     }
     assert!(ever.len() <= 2 * ENDPOINTS_MAX + 1, "{} names were told", ever.len());

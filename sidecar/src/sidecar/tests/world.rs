@@ -38,7 +38,7 @@ pub(crate) struct Answer {
 }
 
 impl World {
-    pub(crate) async fn start(told: impl FnOnce(&mut SidecarOptions)) -> Self {
+    pub(crate) async fn start(reported: impl FnOnce(&mut SidecarOptions)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
         let status = |Path(code): Path<u16>| async move { StatusCode::from_u16(code).unwrap() };
@@ -51,7 +51,7 @@ impl World {
         options.drain_grace = Duration::ZERO;
         // The service runs in this process, so its memory can be measured on every machine.
         options.pods_in_process = Some(NonZeroU32::MIN);
-        told(&mut options);
+        reported(&mut options);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let listeners = SidecarListeners::bind(any, any).unwrap();
         let [traffic, admin] = [&listeners.traffic, &listeners.admin].map(|listener| listener.local_addr().unwrap());

@@ -19,11 +19,11 @@ fn claim(owners: &mut AddressIndex, (service, pod): (&str, &str), address: &str,
     owners.claims.entry(address.parse().unwrap()).or_default().push(claim);
 }
 
-fn told(owners: &AddressIndex, address: &str, last_ms: u64) -> String {
+fn describe(owners: &AddressIndex, address: &str, last_ms: u64) -> String {
     match owners.owner(address.parse().unwrap(), last_ms) {
         AddressOwner::Pod(workload) => workload.pod.clone(),
         AddressOwner::Service(workload) => format!("one of {}", workload.service),
-        AddressOwner::Nobody => "nobody".into(),
+        AddressOwner::Unknown => "nobody".into(),
     }
 }
 
@@ -32,19 +32,19 @@ fn an_address_is_that_of_the_pod_that_was_there_when_it_called() {
     let mut owners = AddressIndex::default();
     claim(&mut owners, ("cart", "cart-old"), "10.0.0.1", 0, Some(NOW_MS - 2 * HOUR_MS));
     claim(&mut owners, ("web", "web-0"), "10.0.0.1", NOW_MS - HOUR_MS, None);
-    assert_eq!(told(&owners, "10.0.0.1", NOW_MS), "web-0");
-    assert_eq!(told(&owners, "::ffff:10.0.0.1", NOW_MS), "web-0");
-    assert_eq!(told(&owners, "10.0.0.1", NOW_MS - 3 * HOUR_MS), "cart-old", "the newer one was not there yet");
-    assert_eq!(told(&owners, "10.0.0.1", NOW_MS - HOUR_MS - HOUR_MS / 2), "nobody", "the one had left, the other not begun");
-    assert_eq!(told(&owners, "10.0.0.2", NOW_MS), "nobody");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "web-0");
+    assert_eq!(describe(&owners, "::ffff:10.0.0.1", NOW_MS), "web-0");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS - 3 * HOUR_MS), "cart-old", "the newer one was not there yet");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS - HOUR_MS - HOUR_MS / 2), "nobody", "the one had left, the other not begun");
+    assert_eq!(describe(&owners, "10.0.0.2", NOW_MS), "nobody");
 }
 
 #[test]
-fn pods_that_share_an_address_are_one_of_their_service_or_nobody() {
+fn an_address_that_pods_share_belongs_to_their_service_or_is_unknown() {
     let mut owners = AddressIndex::default();
     claim(&mut owners, ("web", "web-0"), "10.0.0.1", 0, None);
     claim(&mut owners, ("web", "web-1"), "10.0.0.1", 0, None);
-    assert_eq!(told(&owners, "10.0.0.1", NOW_MS), "one of web");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "one of web");
     claim(&mut owners, ("liar", "liar-0"), "10.0.0.1", 0, None);
-    assert_eq!(told(&owners, "10.0.0.1", NOW_MS), "nobody", "nothing is told for certain that is not");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "nobody", "nothing is told for certain that is not");
 }

@@ -10,9 +10,9 @@ use crate::model::reporter::Reporter;
 
 const NOW_MS: u64 = 1_700_000_040_000; // A whole minute.
 
-fn callers(told: &[(&str, u64)], last_ms: u64) -> Callers {
+fn callers(reported: &[(&str, u64)], last_ms: u64) -> Callers {
     let mut callers = Callers::default();
-    for (address, hits) in told {
+    for (address, hits) in reported {
         callers.add(address.parse().ok(), Calls { hits: *hits, failures: hits / 10, last_ms });
     }
     callers
@@ -28,10 +28,10 @@ fn called(timeline: &Timeline, route: &str) -> EndpointCallers {
     EndpointCallers::new(series, timeline.caller_quota()).unwrap()
 }
 
-fn heard(called: &EndpointCallers, now_ms: u64) -> HashMap<String, CallerCounts> {
+fn received(called: &EndpointCallers, now_ms: u64) -> HashMap<String, CallerCounts> {
     let mut all: HashMap<String, CallerCounts> = HashMap::new();
-    called.each(now_ms, |address, heard| {
-        all.entry(address.map_or("others".into(), |address| address.to_string())).or_default().add(heard);
+    called.each(now_ms, |address, received| {
+        all.entry(address.map_or("others".into(), |address| address.to_string())).or_default().add(received);
     });
     all
 }
@@ -44,10 +44,10 @@ fn a_snapshot_replaces_what_was_known_and_only_the_difference_was_lately() {
     for _ in 0..3 {
         called.snapshot(callers(&[("10.0.0.1", 30), ("10.0.0.2", 5), ("", 2)], NOW_MS), NOW_MS);
     }
-    let heard = heard(&called, NOW_MS);
-    let hits = |name: &str| (heard[name].calls.hits, heard[name].recent.round() as u64);
+    let received = received(&called, NOW_MS);
+    let hits = |name: &str| (received[name].calls.hits, received[name].recent.round() as u64);
     assert_eq!((hits("10.0.0.1"), hits("10.0.0.2"), hits("others")), ((30, 30), (5, 5), (2, 2)));
-    assert_eq!((heard["10.0.0.1"].calls.failures, heard["10.0.0.1"].failed_lately), (3, 3.0));
+    assert_eq!((received["10.0.0.1"].calls.failures, received["10.0.0.1"].failed_lately), (3, 3.0));
 }
 
 #[test]
@@ -56,11 +56,11 @@ fn what_was_lately_fades_within_two_minutes_and_the_rest_stays() {
     let mut called = called(&timeline, "/a");
     called.change(&callers(&[("10.0.0.1", 60)], NOW_MS), NOW_MS);
     let lately =
-        |called: &EndpointCallers, after_s: u64| heard(called, NOW_MS + after_s * 1000)["10.0.0.1"].recent.round() as u64;
+        |called: &EndpointCallers, after_s: u64| received(called, NOW_MS + after_s * 1000)["10.0.0.1"].recent.round() as u64;
     assert_eq!([0, 59, 60, 90, 119, 120, 600].map(|after_s| lately(&called, after_s)), [60, 60, 60, 30, 1, 0, 0]);
     called.change(&callers(&[("10.0.0.1", 6)], NOW_MS + 90_000), NOW_MS + 90_000);
     assert_eq!(lately(&called, 90), 36, "half of the minute before, and the running one");
-    assert_eq!(heard(&called, NOW_MS + 90_000)["10.0.0.1"].calls.hits, 66);
+    assert_eq!(received(&called, NOW_MS + 90_000)["10.0.0.1"].calls.hits, 66);
     called.change(&callers(&[("10.0.0.2", 1)], NOW_MS + 600_000), NOW_MS + 600_000);
     assert_eq!(lately(&called, 600), 0);
 }
@@ -71,7 +71,7 @@ fn a_time_in_the_future_is_now() {
     let mut called = called(&timeline, "/a");
     called.change(&callers(&[("10.0.0.1", 1), ("", 1)], u64::MAX), NOW_MS);
     called.snapshot(callers(&[("10.0.0.2", 1)], u64::MAX), NOW_MS);
-    assert!(heard(&called, NOW_MS).values().all(|heard| heard.calls.last_ms <= NOW_MS));
+    assert!(received(&called, NOW_MS).values().all(|received| received.calls.last_ms <= NOW_MS));
 }
 
 #[test]
@@ -81,9 +81,9 @@ fn two_endpoints_that_are_one_by_a_pin_add_up_their_callers() {
     one.change(&callers(&[("10.0.0.1", 10), ("10.0.0.2", 1)], NOW_MS), NOW_MS);
     other.change(&callers(&[("10.0.0.1", 5), ("", 3)], NOW_MS), NOW_MS + 60_000);
     one.merge(other);
-    let heard = heard(&one, NOW_MS + 60_000);
-    assert_eq!((heard["10.0.0.1"].calls.hits, heard["10.0.0.1"].recent), (15, 15.0));
-    assert_eq!((heard["10.0.0.2"].calls.hits, heard["others"].calls.hits), (1, 3));
+    let received = received(&one, NOW_MS + 60_000);
+    assert_eq!((received["10.0.0.1"].calls.hits, received["10.0.0.1"].recent), (15, 15.0));
+    assert_eq!((received["10.0.0.2"].calls.hits, received["others"].calls.hits), (1, 3));
     assert_eq!(one.series.past_callers(), Callers::default(), "nothing is forgotten yet");
 }
 

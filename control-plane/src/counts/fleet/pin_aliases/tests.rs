@@ -83,13 +83,13 @@ impl Mesh {
     }
 
     /// The rules are sent, but do not arrive.
-    fn tell_in_vain(&mut self) {
+    fn send_in_vain(&mut self) {
         self.counts.pins_sent(Arc::new(pins(self.is_pinned)));
         self.break_off();
     }
 
     /// The pod receives the rules, folds its rows and sends a receipt, which may get lost.
-    fn pod_obeys(&mut self, is_told: bool) {
+    fn pod_obeys(&mut self, is_reported: bool) {
         self.counts.pins_sent(Arc::new(pins(self.is_pinned)));
         self.pod_is_pinned = self.is_pinned;
         if self.is_pinned {
@@ -98,7 +98,7 @@ impl Mesh {
                 *counts.entry(PATTERN).or_default() += folded;
             }
         }
-        if is_told && self.seq > 0 {
+        if is_reported && self.seq > 0 {
             self.counts.pins_applied(&pins(self.is_pinned));
         } else {
             self.break_off();
@@ -116,7 +116,7 @@ impl Mesh {
         self.seq += 1;
         let coverage = if self.seq == 1 { Coverage::Snapshot } else { Coverage::Change };
         let changes = std::mem::take(&mut self.changes);
-        let told = if coverage == Coverage::Snapshot { self.totals.clone() } else { changes };
+        let reported = if coverage == Coverage::Snapshot { self.totals.clone() } else { changes };
         let endpoint = |(route, hits): (&'static str, u64)| {
             let mut golden = GoldenMetrics::default();
             golden.hits = hits;
@@ -131,7 +131,7 @@ impl Mesh {
                 recent: vec![],
             }
         };
-        let endpoints = told.into_iter().map(endpoint).collect();
+        let endpoints = reported.into_iter().map(endpoint).collect();
         let report = Report { seq: self.seq, coverage, at_ms: 0, endpoints, resources: None };
         let name = || "shop".to_owned();
         let workload = Workload {
@@ -155,7 +155,7 @@ impl Mesh {
 }
 
 #[test]
-fn old_rows_fold_at_once_and_before_any_pod_has_heard_of_it() {
+fn old_rows_merge_before_any_pod_applies_the_pin() {
     let mut mesh = Mesh::new();
     for path in PATHS {
         mesh.ask(path);
@@ -203,7 +203,7 @@ proptest! {
                 5 => mesh.break_off(),
                 6 => mesh.command(!mesh.is_pinned),
                 7 => mesh.pod_obeys(true),
-                8 => mesh.tell_in_vain(),
+                8 => mesh.send_in_vain(),
                 _ => mesh.pod_obeys(false),
             }
         }

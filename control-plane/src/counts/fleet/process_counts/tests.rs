@@ -28,9 +28,9 @@ fn workload() -> Workload {
 
 fn report(seq: u64, coverage: Coverage, golden: GoldenMetrics) -> Report {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
-    let told =
+    let reported =
         EndpointReport { endpoint, is_file: true, in_flight: 2, seen: None, golden, callers: Callers::default(), recent: vec![] };
-    Report { seq, coverage, at_ms: 0, endpoints: vec![told], resources: None }
+    Report { seq, coverage, at_ms: 0, endpoints: vec![reported], resources: None }
 }
 
 fn exchanges(took_us: &[u64]) -> GoldenMetrics {
@@ -86,7 +86,7 @@ proptest! {
 }
 
 #[test]
-fn the_longest_exchange_is_not_told_again_after_a_reconnection() {
+fn the_longest_exchange_is_not_counted_again_after_a_reconnection() {
     let (timeline, workload, mut counts) = (Timeline::new(NOW_MS), workload(), ProcessCounts::default());
     let arrival = |now_ms| ReportArrival { now_ms, age_ms: 0, life_ms: 0 };
     counts.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000])), &workload, arrival(NOW_MS), &timeline).unwrap();
@@ -112,7 +112,7 @@ fn wide(seq: u64, coverage: Coverage, endpoints: usize) -> Report {
 }
 
 #[test]
-fn a_process_that_invents_endpoints_and_latencies_is_refused_and_keeps_nobody_out() {
+fn a_process_that_invents_endpoints_and_latencies_is_refused_and_others_are_not() {
     let (timeline, workload, mut counts) = (Timeline::new(NOW_MS), workload(), ProcessCounts::default());
     let arrival = ReportArrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 };
     counts.absorb(&wide(1, Coverage::Snapshot, 256), &workload, arrival, &timeline).unwrap();

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_told_in_minutes_as_far_as_those_are_there_and_else_in_hours() {
+    fn the_ends_of_a_range_are_minutes_where_there_are_any_and_else_hours() {
         use Resolution::{Hour, Minute};
 
         assert_eq!(pieces(0, 30, 150), [(Minute, 30, 60), (Hour, 60, 120), (Minute, 120, 150)]);

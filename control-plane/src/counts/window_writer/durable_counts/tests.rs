@@ -27,7 +27,7 @@ fn series(timeline: &Timeline, route: &str) -> Arc<Series> {
     timeline.series(Reporter { namespace: "default", service: "shop" }, &Endpoint::named("GET", route).unwrap())
 }
 
-fn tell(series: &Arc<Series>, golden: &GoldenMetrics) {
+fn send(series: &Arc<Series>, golden: &GoldenMetrics) {
     series.record(CountedSpan { from_ms: NOW_MS, to_ms: NOW_MS }, golden, None);
 }
 
@@ -47,31 +47,31 @@ proptest! {
     /// A process hands over some windows before its end and some after it was given up, and reports
     /// more.
     #[test]
-    fn a_total_is_what_is_on_disk_and_what_living_processes_have_told(
+    fn a_total_is_what_is_on_disk_and_what_living_processes_report(
         windows in prop::collection::vec((prop::collection::vec(1_u64..1_000_000, 0..5), 0..3_u8), 1..12),
         of_another in prop::collection::vec(1_u64..1_000_000, 0..5),
         is_back in prop::bool::ANY,
     ) {
         let timeline = Timeline::new(NOW_MS);
         let (series, durable_counts) = (series(&timeline, "/a"), DurableCounts::with_mark(1, []));
-        tell(&series, &exchanges(&of_another));
-        let (mut told, mut kept) = (GoldenMetrics::default(), exchanges(&of_another));
+        send(&series, &exchanges(&of_another));
+        let (mut reported, mut kept) = (GoldenMetrics::default(), exchanges(&of_another));
         for (took_us, _) in &windows {
-            told.merge(&exchanges(took_us));
+            reported.merge(&exchanges(took_us));
         }
-        tell(&series, &told);
+        send(&series, &reported);
         let mut hand_over = |when: u8| for (slot, (took_us, _)) in (2_u64..).zip(&windows).filter(|(_, (_, at))| *at == when) {
             kept.merge(&exchanges(took_us));
             durable_counts.record_written(slot + 100 * u64::from(when), &[row(&series, &exchanges(took_us))]);
         };
         hand_over(0);
-        durable_counts.end([(&series, &told)]);
+        durable_counts.end([(&series, &reported)]);
         durable_counts.subtract_missing();
         hand_over(1);
 
         prop_assert_eq!(sums(&series.totals()), sums(&kept));
-        prop_assert_eq!(durable_counts.subtract_missing(), told.hits + of_another.len() as u64 - kept.hits);
-        let mut all = told.clone();
+        prop_assert_eq!(durable_counts.subtract_missing(), reported.hits + of_another.len() as u64 - kept.hits);
+        let mut all = reported.clone();
         all.merge(&exchanges(&of_another));
         prop_assert_eq!(series.lifetime_totals(), all.clone());
         if is_back {
@@ -86,10 +86,10 @@ fn what_was_folded_meanwhile_is_missed_where_it_is_counted_now() {
     let timeline = Timeline::new(NOW_MS);
     let (old, new, durable_counts) =
         (series(&timeline, "/users/jane"), series(&timeline, "/users/{name}"), DurableCounts::default());
-    tell(&old, &exchanges(&[5, 5, 5]));
+    send(&old, &exchanges(&[5, 5, 5]));
     durable_counts.record_written(7, &[row(&old, &exchanges(&[5, 5]))]);
     old.merge_into(&new);
-    tell(&new, &exchanges(&[5]));
+    send(&new, &exchanges(&[5]));
 
     durable_counts.end([(&new, &exchanges(&[5, 5, 5, 5]))]);
 

@@ -13,7 +13,7 @@ fn columns_of(layout: &Layout) -> Vec<usize> {
 }
 
 #[test]
-fn callers_stand_left_of_whom_they_call() {
+fn callers_stand_left_of_the_services_that_they_call() {
     let layout = layout(&graph(4, &[(0, 1), (1, 2), (0, 2), (2, 3)]));
     assert_eq!(columns_of(&layout), [0, 1, 2, 3]);
     assert_eq!(layout.ways[2].len(), 1, "the short cut passes the column between");
@@ -35,7 +35,7 @@ fn edges_that_need_not_cross_do_not() {
 }
 
 #[test]
-fn who_calls_nobody_and_is_not_called_has_a_place_too() {
+fn a_service_without_calls_has_a_place_too() {
     let layout = layout(&graph(3, &[]));
     assert_eq!(columns_of(&layout), [0, 0, 0]);
     assert_eq!(layout.nodes.iter().map(|place| place.row as usize).collect::<Vec<_>>(), [0, 1, 2]);
