@@ -44,7 +44,7 @@ struct SeenStatuses {
 impl RecentExchanges {
     /// Keeps an exchange, in place of an older or faster one.
     pub fn keep(&mut self, finished: &CompletedExchange<'_>) {
-        if self.statuses.is_new(finished.status) {
+        if self.statuses.insert(finished.status) {
             self.firsts.keep(finished);
         } else if finished.status >= 500 && finished.rule.is_none() {
             self.failed.keep(finished);
@@ -82,7 +82,8 @@ impl RecentExchanges {
 }
 
 impl SeenStatuses {
-    fn is_new(&mut self, status: u16) -> bool {
+    /// Adds a status, and returns whether it is new and there was room for it.
+    fn insert(&mut self, status: u16) -> bool {
         let is_new = self.used < FIRSTS_MAX && !self.seen[..self.used].contains(&status);
         if is_new {
             self.seen[self.used] = status;

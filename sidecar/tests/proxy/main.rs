@@ -7,6 +7,7 @@ mod grpc;
 mod grpc_service;
 mod hostile_http2;
 mod http2;
+mod http2_framing;
 mod ip_families;
 mod otlp;
 mod panics;
