@@ -8,7 +8,6 @@ use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::eviction::evict;
 use crate::counts::timeline::quota::QuotaLimits;
 use crate::counts::timeline::time_range::TimeRange;
-use crate::counts::timeline::*;
 
 /// Creates a service whose name changes with each deployment.
 fn deployment(timeline: &Timeline, number: usize, now_ms: u64) -> String {
