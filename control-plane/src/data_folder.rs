@@ -22,8 +22,12 @@ pub fn prepare(folder: &Path, ours: &str) -> io::Result<()> {
     if !was_there {
         return Ok(());
     }
+    let mode = std::fs::metadata(folder)?.permissions().mode();
+    if mode & OF_OTHERS == 0 {
+        return Ok(());
+    }
     let is_empty = std::fs::read_dir(folder)?.next().is_none();
-    let is_shared = std::fs::metadata(folder)?.permissions().mode() & SHARED != 0;
+    let is_shared = mode & SHARED != 0;
     if is_shared || !(is_empty || folder.join(ours).exists()) {
         tracing::warn!(folder = %folder.display(), "the data folder has foreign files, so its permissions are left unchanged");
     } else {

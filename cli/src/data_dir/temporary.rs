@@ -1,17 +1,20 @@
 //! A temporary data folder; also removes the folders that killed processes have left.
 
-use std::fs::{DirEntry, File, Metadata, OpenOptions, read_dir, remove_dir_all};
+use std::fs::{DirEntry, File, Metadata, OpenOptions, Permissions, read_dir, remove_dir_all};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use anyhow::Context;
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::getuid;
-use tempfile::TempDir;
+use tempfile::{Builder, TempDir};
 
 /// The prefix of the folder names.
 const PREFIX: &str = "sitio-";
+
+/// The mode of the folders: rules, audit log and keys are for the user alone.
+const MODE: u32 = 0o700;
 
 /// The lock file in each folder. The kernel releases the lock when the process ends, however it ends.
 const LOCK: &str = "owner.lock";
@@ -35,7 +38,7 @@ impl Temporary {
     fn make_in(parent: &Path) -> io::Result<Self> {
         remove_left_behind(parent);
         for _ in 0..TRIES {
-            let folder = TempDir::with_prefix_in(PREFIX, parent)?;
+            let folder = Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(MODE)).tempdir_in(parent)?;
             let path = folder.path().join(LOCK);
             let lock = File::create(&path)?;
             if is_locked_now(&lock) && path.exists() {
@@ -99,6 +102,7 @@ mod tests {
         assert!(!left.exists(), "its owner is gone");
         assert!(in_use.path().exists() && next.path().exists() && in_use.path() != next.path());
         assert!(unlocked.exists() && elsewhere.join(LOCK).exists(), "nothing says that these were ours");
+        assert_eq!(next.path().metadata().unwrap().mode() & 0o777, MODE, "other users cannot look into it");
         let path = next.path().to_owned();
         drop(next);
         assert!(!path.exists());
