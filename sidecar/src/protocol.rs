@@ -1,4 +1,4 @@
-//! Detects from a connection's first bytes whether it uses HTTP/1, HTTP/2 or another protocol.
+//! Classifies the first bytes that a downstream or the service sends, without I/O: HTTP or another protocol.
 
 use std::str::FromStr;
 

@@ -130,7 +130,7 @@ impl Recorder {
         self.table.rows_mut().iter_mut().filter_map(RecorderRow::collect).collect()
     }
 
-    /// Returns the place of a request whose endpoint, spelled in `key` and `route`, has no row here.
+    /// Returns the place of a request whose endpoint, `method` and `self.route`, has no row on this worker.
     fn place_unknown(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
         let rule = in_force(self.rulebook.covering(method, &self.route).as_ref(), now);
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {

@@ -31,8 +31,8 @@ type Name = (Box<str>, Box<str>);
 /// The rules for one endpoint in order of precedence: the first that has not expired applies.
 pub type Covering = Rc<[Rc<ActiveRule>]>;
 
-/// A rule and its expiry on the monotonic clock. The control plane computes the duration, so changes to the
-/// pod's wall clock do not affect it.
+/// A rule and its expiry on the monotonic clock. The control client computes the expiry from the control
+/// plane's clock (`control_clock.rs`), so changes to the pod's wall clock do not affect it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimedRule {
     /// The rule.

@@ -1,4 +1,4 @@
-//! Server side of the switch: progress of a command, the body that repeats it, and the forms without script.
+//! Server side of the switch: the progress of a rule, and the forms without script that turn an endpoint off and on.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ use crate::tap::open::OpenTap;
 pub(super) enum StreamEvent {
     /// The rules of its service have changed, or a resend was requested.
     Rules,
-    /// A user fetches for the exchanges that the sidecar remembers.
+    /// A user requests the exchanges that the sidecar remembers.
     Fetch(FetchRequest),
     /// The set of open taps has changed.
     Taps(Arc<Vec<Arc<OpenTap>>>),

@@ -26,7 +26,7 @@ pub trait MetricsStore: Send + Sync + std::fmt::Debug {
     /// until then.
     fn forget(&self, names: &[SeriesName]) -> Result<(), StoreError>;
 
-    /// Calls `look` with a view of the current state.
+    /// Calls `read_view` with a view of the current state.
     fn view(&self, read_view: &mut dyn FnMut(&dyn StoreView) -> Result<(), StoreError>) -> Result<(), StoreError>;
 
     /// Returns the processes that were attached at the last write.

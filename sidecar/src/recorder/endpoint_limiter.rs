@@ -76,12 +76,12 @@ pub enum AdmitReason {
     },
 }
 
-/// Where an endpoint is counted.
+/// Whether an endpoint has a row of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// In a row of its own.
+    /// It has one, and is counted there.
     Own,
-    /// Under `(other)`.
+    /// It has none, and is counted under `(other)`.
     Other,
 }
 

@@ -1,6 +1,6 @@
-//! Where an endpoint is counted.
+//! Identifies a row of a worker's table by its index.
 
-/// Where an endpoint is counted.
+/// The index of a row. An exchange keeps that of the row which counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowIndex(pub(crate) u16);
 

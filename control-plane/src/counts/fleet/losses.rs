@@ -25,8 +25,8 @@ struct EndedProcess {
 }
 
 impl Losses {
-    /// Records the end of a process. `holders` is the number of references to `account`, this one
-    /// included, that are not windows on their way to disk.
+    /// Records the end of a process. `holders` is the number of references to `durable_counts`, this
+    /// one included, that are not held by windows on their way to disk.
     pub(super) fn ended(&self, durable_counts: Arc<DurableCounts>, holders: usize) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.uncertain.push(EndedProcess { durable_counts, holders });

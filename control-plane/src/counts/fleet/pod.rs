@@ -89,7 +89,7 @@ pub(crate) struct PodFields {
     /// Recent counts of the processes before this one.
     pub(crate) past: PastProcesses,
     pub(crate) rate: Rate,
-    /// Shared with readers, as is `strip`; a change copies it while a reader holds it.
+    /// Shared with readers, as is `resource_history`; a change copies it while a reader holds it.
     pub(crate) receipts: Arc<ReceiptLog>,
     pub(crate) resource_history: Arc<ResourceHistory>,
 }

@@ -130,7 +130,8 @@ impl DurableCounts {
         missing.iter().fold(0, |hits, missing| hits.saturating_add(missing.golden.hits))
     }
 
-    /// The process counted as ended and is alive: it will bring to disk what was given up.
+    /// Records that a process is alive, although it counted as ended. It will still bring the missing
+    /// counts to disk, so those that were subtracted are added back to their series.
     pub fn revive(&self) {
         if let ProcessEnd::Lost(missing) = std::mem::take(&mut self.lock().end) {
             for Missing { series, golden } in &missing {
