@@ -157,6 +157,11 @@ impl Connection {
         self.streams.len()
     }
 
+    /// Whether the stream is open: at least one side has not ended it.
+    pub fn is_open(&self, stream: StreamId) -> bool {
+        self.streams.contains(stream)
+    }
+
     /// The peer's settings.
     pub fn peer_settings(&self) -> &PeerSettings {
         &self.peer
@@ -167,6 +172,11 @@ impl Connection {
     pub fn has_unfinished_head(&self) -> bool {
         let is_frame = matches!(self.reading, Reading::Preface | Reading::Frame { is_partial: true });
         is_frame || self.block.stream().is_some() || self.handshake.peer == Progress::Awaited
+    }
+
+    /// The last stream of the peer's GOAWAY, if it has sent one.
+    pub fn received_go_away(&self) -> Option<StreamId> {
+        self.received_go_away
     }
 
     /// Streams that the peer has reset since the connection began.

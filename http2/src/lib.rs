@@ -21,4 +21,4 @@ pub mod limits;
 pub mod message;
 mod output;
 pub mod settings;
-mod streams;
+pub mod streams;

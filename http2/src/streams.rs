@@ -59,10 +59,13 @@ pub(crate) enum Absent {
     Closed,
 }
 
+/// A map by stream.
+pub type StreamMap<T> = HashMap<StreamId, T, BuildHasherDefault<StreamHasher>>;
+
 /// The streams of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
-    open: HashMap<StreamId, Stream, BuildHasherDefault<StreamHasher>>,
+    open: StreamMap<Stream>,
     /// The highest stream that the client has opened. Only clients open streams, because push is off.
     last: u32,
     /// The streams that `last` has skipped most recently. They were never open.
@@ -97,6 +100,10 @@ impl Streams {
 
     pub(crate) fn insert(&mut self, id: StreamId, stream: Stream) {
         self.open.insert(id, stream);
+    }
+
+    pub(crate) fn contains(&self, stream: StreamId) -> bool {
+        self.open.contains_key(&stream)
     }
 
     pub(crate) fn get(&mut self, stream: StreamId) -> Option<&mut Stream> {
@@ -167,7 +174,7 @@ impl Streams {
 
 /// A hash of few instructions. Collisions that a peer arranges are bounded by the number of open streams.
 #[derive(Debug, Default)]
-struct StreamHasher(u64);
+pub struct StreamHasher(u64);
 
 impl Hasher for StreamHasher {
     fn finish(&self) -> u64 {

@@ -20,7 +20,7 @@ const CONNECT_RETRY_MS: std::ops::Range<u64> = 20..60;
 
 /// How long an idle connection is kept. Servers keep theirs 60 s or longer. With a shorter time the sidecar
 /// closes first, so no request meets a connection that is just being closed.
-const IDLE_MAX: Duration = Duration::from_secs(15);
+pub(crate) const IDLE_MAX: Duration = Duration::from_secs(15);
 
 /// Idle connections kept by a worker. More are needed only in a burst.
 const IDLE_CONNECTIONS_MAX: usize = 1024;

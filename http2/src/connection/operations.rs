@@ -101,7 +101,7 @@ impl Connection {
     /// goes with the last one. `Handler::writable` reports when a window is open again; for the output, the owner
     /// sends it.
     pub fn send_data(&mut self, stream: StreamId, bytes: &[u8], end: EndStream) -> Result<usize, StreamClosed> {
-        let room = self.output_room().min(self.send_window.available());
+        let room = self.connection_send_room();
         let open = self.sending(stream, Sending::Content)?;
         let allowed = open.send_window.available();
         let length = bytes.len().min(room).min(allowed);
@@ -129,8 +129,13 @@ impl Connection {
 
     /// Bytes of content that `send_data` would accept now.
     pub fn send_room(&mut self, stream: StreamId) -> usize {
-        let room = self.output_room().min(self.send_window.available());
+        let room = self.connection_send_room();
         self.streams.get(stream).map_or(0, |open| open.send_window.available().min(room))
+    }
+
+    /// Bytes of content that could be sent now on a stream whose own window is open.
+    pub fn connection_send_room(&self) -> usize {
+        self.output_room().min(self.send_window.available())
     }
 
     /// Sends trailers, which end our part of the stream.

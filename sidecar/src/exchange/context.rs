@@ -28,7 +28,7 @@ use crate::socket::buffered_conn::SCRATCH_BYTES;
 use crate::socket::deadlines::Deadlines;
 use crate::timeouts::Timeouts;
 use crate::upstream::UpstreamPool;
-use crate::upstream::http2::SharedConnection;
+use crate::upstream::http2::Http2Pool;
 
 /// Finished exchanges whose buffers are kept for reuse. Rarely are more in progress at once.
 const SPARE_EXCHANGES_MAX: usize = 128;
@@ -46,8 +46,8 @@ pub struct WorkerContext {
     pub scratch: RefCell<Scratch>,
     /// Connections to the service.
     pub upstreams: UpstreamPool,
-    /// The connection to a service that speaks HTTP/2.
-    pub http2: SharedConnection,
+    /// Connections to a service that speaks HTTP/2.
+    pub http2: Http2Pool,
     /// Permits to wait for the service to send first.
     pub server_first_permits: Semaphore,
     /// The Date for responses without one.
@@ -97,7 +97,7 @@ impl WorkerContext {
                 output: Vec::with_capacity(OUTPUT_BYTES),
             }),
             upstreams: UpstreamPool::new(options.target.clone()),
-            http2: SharedConnection::default(),
+            http2: Http2Pool::default(),
             server_first_permits: Semaphore::new(SERVER_FIRST_WAITS_MAX),
             dates: DateCache::new(SystemTime::now()),
             timers: Deadlines::default(),
@@ -178,6 +178,11 @@ impl WorkerContext {
     /// Limits of a message head.
     pub fn limits(&self) -> HeadLimits {
         self.options.limits
+    }
+
+    /// Streams that a downstream may have open at once on one connection.
+    pub fn streams_max(&self) -> u32 {
+        self.options.streams_max
     }
 
     /// Which fields describe the downstream to the service.

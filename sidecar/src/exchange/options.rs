@@ -10,9 +10,18 @@ use crate::forwarding::Forwarding;
 use crate::head::HeadLimits;
 use crate::protocol::Protocol;
 use crate::recorder::exchange_bus::ExchangeBus;
-use crate::setting_values::{Paths, Patterns, paths, patterns};
+use crate::setting_values::{Paths, Patterns, number, paths, patterns};
 use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
+
+/// Default limit of streams. A gRPC channel holds one for each call, and calls that stream events stay open.
+const STREAMS_MAX: u32 = 1000;
+
+/// The smallest limit that RFC 9113, section 6.5.2, recommends.
+const STREAMS_MIN: u32 = 100;
+
+/// Upper bound of the setting: each stream may hold a window of a body.
+const STREAMS_LIMIT: u32 = 100_000;
 
 /// The settings that all workers of a sidecar share.
 #[derive(Debug, Args)]
@@ -44,6 +53,10 @@ pub struct ProxyOptions {
     /// Downstream connections held at once [default: 16384, or what descriptors allow]
     #[arg(long, env = "SITIO_CONNECTIONS_MAX", value_name = "COUNT", value_parser = connections)]
     pub connections_max: Option<u32>,
+    /// Streams open at once on one HTTP/2 connection; more are refused and can be sent on another connection
+    #[arg(long, env = "SITIO_STREAMS_MAX", value_name = "COUNT", default_value_t = STREAMS_MAX,
+        value_parser = |value: &str| number(value, &(STREAMS_MIN..=STREAMS_LIMIT)))]
+    pub streams_max: u32,
     /// The exchange bus, which publishes completed exchanges.
     #[arg(skip)]
     pub exchange_bus: Arc<ExchangeBus>,
@@ -75,6 +88,7 @@ impl ProxyOptions {
             limits: HeadLimits::default(),
             forwarding: Forwarding::default(),
             connections_max: None,
+            streams_max: STREAMS_MAX,
             exchange_bus: Arc::default(),
             queries: Queries::default(),
         }

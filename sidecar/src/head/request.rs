@@ -226,7 +226,7 @@ pub(crate) fn check_trace(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
 }
 
 /// Requires exactly one Host in HTTP/1.1, at most one in HTTP/1.0, and a valid one (RFC 9112, section 3.2).
-fn check_host(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
+pub(crate) fn check_host(head: &RequestHead<'_, '_>) -> Result<(), HeadFault> {
     match (head.connectivity.hosts(), head.version) {
         (1, _) => {}
         (0, Version::Http10) => return Ok(()),

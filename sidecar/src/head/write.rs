@@ -245,10 +245,15 @@ fn unfolded_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 /// Writes a field created by the sidecar's code. A field that would corrupt the message is skipped.
 fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
-    let sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
-    if sound && (known(name).is_end_to_end() || known(name) == KnownField::Ours) {
+    if is_sendable(name, value) {
         field(out, name, value.as_bytes());
     }
+}
+
+/// Whether a field created by the sidecar's code, or by a decorator, keeps the message intact.
+pub fn is_sendable(name: &str, value: &str) -> bool {
+    let is_sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
+    is_sound && (known(name).is_end_to_end() || known(name) == KnownField::Ours)
 }
 
 /// The persistence to state to a downstream of this version if its connection is kept.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use hyper::HeaderMap;
+use http2::hpack::Field;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 
@@ -14,18 +14,13 @@ use crate::exchange::{Exchange, error_response};
 use crate::head::answer::{Answer, reason_of};
 use crate::head::request::RequestHead;
 use crate::http2::grpc;
-use crate::http2::reset_limiter::ResetLimiter;
 use crate::recorder::completed_exchange::Author;
 use crate::rulebook::ActiveRule;
-use crate::upstream::http2::request_body::BodyProgress;
-use crate::upstream::http2::reset_code;
 
 /// An exchange in progress. If it is dropped before it is closed, the downstream has disconnected.
 pub(super) struct ExchangeRecord {
     worker: Rc<WorkerContext>,
-    reset_limiter: Rc<ResetLimiter>,
     exchange: Option<Box<Exchange>>,
-    progress: Rc<BodyProgress>,
     grpc: Grpc,
 }
 
@@ -42,18 +37,46 @@ pub(super) enum Grpc {
 
 impl ExchangeRecord {
     /// Starts an exchange. Returns its record and the rule that applies to it, if any.
-    pub(super) fn open(downstream: &Downstream, head: &RequestHead<'_, '_>, grpc: Grpc) -> (Self, Option<Rc<ActiveRule>>) {
-        let (worker, reset_limiter) = (Rc::clone(&downstream.worker), Rc::clone(&downstream.reset_limiter));
-        reset_limiter.count_request();
-        let (mut exchange, rule) = worker.begin(head.method, head.target, Instant::now());
-        exchange.caller = Some(downstream.address);
+    pub(super) fn open(
+        worker: &Rc<WorkerContext>,
+        caller: IpAddr,
+        head: &RequestHead<'_, '_>,
+        grpc: Grpc,
+        now: Instant,
+    ) -> (Self, Option<Rc<ActiveRule>>) {
+        let (mut exchange, rule) = worker.begin(head.method, head.target, now);
+        exchange.caller = Some(caller);
         exchange.trace = head.traceparent();
-        (Self { worker, reset_limiter, exchange: Some(exchange), progress: Rc::default(), grpc }, rule)
+        (Self { worker: Rc::clone(worker), exchange: Some(exchange), grpc }, rule)
     }
 
-    /// The progress of the request's body.
-    pub(super) fn progress(&self) -> Rc<BodyProgress> {
-        Rc::clone(&self.progress)
+    /// A request that was refused and counted as such: it has no endpoint.
+    pub(super) fn refused(worker: &Rc<WorkerContext>) -> Self {
+        Self { worker: Rc::clone(worker), exchange: None, grpc: Grpc::No }
+    }
+
+    /// When the exchange started, unless it is over.
+    pub(super) fn started(&self) -> Option<Instant> {
+        self.exchange.as_ref().map(|exchange| exchange.started)
+    }
+
+    /// The buffer for the request's head, which the next exchange uses again.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        self.exchange.as_mut().map(|exchange| std::mem::take(&mut exchange.wire)).unwrap_or_default()
+    }
+
+    /// Returns the buffer.
+    pub(super) fn put_buffer(&mut self, buffer: Vec<u8>) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.wire = buffer;
+        }
+    }
+
+    /// Counts bytes of the request's body.
+    pub(super) fn add_request_bytes(&mut self, bytes: usize) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.body.bytes += bytes as u64;
+        }
     }
 
     /// Whether the request is a gRPC call.
@@ -81,7 +104,6 @@ impl ExchangeRecord {
 
     /// Records that the service's response has begun.
     pub(super) fn record_response_start(&mut self) {
-        self.progress.is_answered.set(true);
         if let Some(exchange) = &mut self.exchange {
             exchange.record_first_byte();
         }
@@ -123,7 +145,7 @@ impl ExchangeRecord {
     }
 
     /// Reads the outcome of a gRPC call from these fields, which are a head or trailers.
-    pub(super) fn read_grpc_status(&mut self, fields: &HeaderMap) {
+    pub(super) fn read_grpc_status<'a>(&mut self, fields: impl Iterator<Item = Field<'a>>) {
         if self.grpc == Grpc::No {
             return;
         }
@@ -149,14 +171,6 @@ impl ExchangeRecord {
         self.close();
     }
 
-    /// Records that the service reset the stream, or that its connection ended.
-    pub(super) fn abort_by_reset(&mut self, error: &hyper::Error) {
-        if reset_code(error) == Some(h2::Reason::PROTOCOL_ERROR) {
-            self.reset_limiter.expect_malformed();
-        }
-        self.abort();
-    }
-
     /// Records that the service aborted a gRPC call. Its client receives `UNAVAILABLE`.
     pub(super) fn unavailable(&mut self) {
         self.set_status(grpc::http_status(grpc::UNAVAILABLE), grpc::name(grpc::UNAVAILABLE));
@@ -170,10 +184,16 @@ impl ExchangeRecord {
         self.set_outcome(Outcome::UpstreamProtocol);
     }
 
+    /// Records that the downstream has sent a malformed message after a valid head.
+    pub(super) fn malformed(&mut self) {
+        self.set_status(400, reason_of(400));
+        self.set_outcome(Outcome::BadRequest);
+        self.close();
+    }
+
     /// Ends the exchange and counts it with the recorded values.
     pub(super) fn close(&mut self) {
-        if let Some(mut exchange) = self.exchange.take() {
-            exchange.body.bytes = self.progress.bytes.get();
+        if let Some(exchange) = self.exchange.take() {
             self.worker.finish(exchange, Instant::now());
         }
     }
@@ -181,21 +201,9 @@ impl ExchangeRecord {
 
 impl Drop for ExchangeRecord {
     fn drop(&mut self) {
-        if self.exchange.is_some() {
-            self.reset_limiter.count_cancelled();
-            if let Some(exchange) = &mut self.exchange {
-                exchange.abort(self.worker.abort_cause());
-            }
-            self.close();
+        if let Some(exchange) = &mut self.exchange {
+            exchange.abort(self.worker.abort_cause());
         }
+        self.close();
     }
-}
-
-/// State shared by all exchanges of one connection.
-pub(crate) struct Downstream {
-    pub(crate) worker: Rc<WorkerContext>,
-    pub(crate) reset_limiter: Rc<ResetLimiter>,
-    /// The fields that describe the downstream to the service.
-    pub(crate) forwarded: HeaderMap,
-    pub(crate) address: IpAddr,
 }

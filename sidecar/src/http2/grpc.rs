@@ -1,8 +1,9 @@
 //! The parts of gRPC needed to count its calls and to answer them in a service's place.
 
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http2::hpack::Field;
 use mesh::exchange::Outcome;
+
+use crate::http2::field_list::FieldList;
 
 /// `UNKNOWN`: also what a client assumes for a call that ends without a status.
 pub(super) const UNKNOWN: u8 = 2;
@@ -12,10 +13,6 @@ pub(super) const RESOURCE_EXHAUSTED: u8 = 8;
 
 /// `UNAVAILABLE`: try again later.
 pub(super) const UNAVAILABLE: u8 = 14;
-
-const STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const ERROR: HeaderName = HeaderName::from_static("x-sitio-error");
 
 /// The status codes by number: the name, and the HTTP status under which such a call is counted.
 ///
@@ -44,17 +41,17 @@ const CODES: [(&str, u16); 17] = [
 ];
 
 /// Whether the content type is gRPC: `application/grpc`, `application/grpc+proto` and so on.
-pub(super) fn is_grpc(fields: &HeaderMap) -> bool {
-    let kind = fields.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+pub(super) fn is_grpc<'a>(mut fields: impl Iterator<Item = Field<'a>>) -> bool {
+    let kind = fields.find(|field| field.name == b"content-type").map_or(&b""[..], |field| field.value);
     let after = kind.get(..16).filter(|start| start.eq_ignore_ascii_case(b"application/grpc")).and(kind.get(16..));
     // `application/grpc-web` is another protocol.
     after.is_some_and(|after| matches!(after.first(), None | Some(b'+' | b';' | b' ')))
 }
 
 /// The status code of a call, if these fields contain it. An undefined code means `UNKNOWN`.
-pub(super) fn code(fields: &HeaderMap) -> Option<u8> {
-    let status = fields.get(&STATUS)?;
-    let code = status.to_str().ok().and_then(|code| code.parse::<u8>().ok());
+pub(super) fn code<'a>(mut fields: impl Iterator<Item = Field<'a>>) -> Option<u8> {
+    let status = fields.find(|field| field.name == b"grpc-status")?;
+    let code = std::str::from_utf8(status.value).ok().and_then(|code| code.parse::<u8>().ok());
     Some(code.filter(|code| usize::from(*code) < CODES.len()).unwrap_or(UNKNOWN))
 }
 
@@ -69,12 +66,12 @@ pub(super) fn name(code: u8) -> &'static str {
 }
 
 /// Trailers that end a call in a service's place with `UNAVAILABLE`, so that the client retries later.
-pub(super) fn unavailable_trailers(message: &'static str) -> HeaderMap {
+pub(super) fn unavailable_trailers(message: &str) -> FieldList {
     trailers_of_sitio(UNAVAILABLE, message, Outcome::UpstreamReset)
 }
 
 /// Trailers that replace the service's trailers because those are too large to forward.
-pub(super) fn trailers_too_large() -> HeaderMap {
+pub(super) fn trailers_too_large() -> FieldList {
     trailers_of_sitio(
         RESOURCE_EXHAUSTED,
         "The trailers of the service behind this sidecar are over 512 KiB.",
@@ -82,14 +79,16 @@ pub(super) fn trailers_too_large() -> HeaderMap {
     )
 }
 
-/// Trailers with this code and message.
-pub(super) fn trailers(code: u8, message: &'static str) -> HeaderMap {
-    HeaderMap::from_iter([(STATUS, HeaderValue::from(u16::from(code))), (MESSAGE, HeaderValue::from_static(message))])
+/// Appends trailers with this code and message.
+pub(super) fn push_trailers(fields: &mut FieldList, code: u8, message: &str) {
+    fields.push(Field::new("grpc-status", &code.to_string()));
+    fields.push(Field::new("grpc-message", message));
 }
 
-fn trailers_of_sitio(code: u8, message: &'static str, outcome: Outcome) -> HeaderMap {
-    let mut trailers = trailers(code, message);
-    trailers.insert(ERROR, HeaderValue::from_static(outcome.word()));
+fn trailers_of_sitio(code: u8, message: &str, outcome: Outcome) -> FieldList {
+    let mut trailers = FieldList::default();
+    push_trailers(&mut trailers, code, message);
+    trailers.push(Field::new("x-sitio-error", outcome.word()));
     trailers
 }
 
@@ -97,17 +96,17 @@ fn trailers_of_sitio(code: u8, message: &'static str, outcome: Outcome) -> Heade
 mod tests {
     use super::*;
 
-    fn fields(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())])
+    fn fields<'a>(name: &'a str, value: &'a str) -> impl Iterator<Item = Field<'a>> {
+        std::iter::once(Field::new(name, value))
     }
 
     #[test]
     fn grpc_is_distinguished_from_similar_types() {
         for kind in ["application/grpc", "application/grpc+proto", "application/grpc; charset=x", "Application/GRPC"] {
-            assert!(is_grpc(&fields("content-type", kind)), "{kind}");
+            assert!(is_grpc(fields("content-type", kind)), "{kind}");
         }
         for kind in ["application/grpc-web", "application/json", "application/grpcx", ""] {
-            assert!(!is_grpc(&fields("content-type", kind)), "{kind}");
+            assert!(!is_grpc(fields("content-type", kind)), "{kind}");
         }
     }
 
@@ -115,8 +114,8 @@ mod tests {
     fn failures_of_the_service_are_distinguished_from_mistakes_of_the_caller() {
         let failures: Vec<u8> = (0..CODES.len() as u8).filter(|code| http_status(*code) >= 500).collect();
         assert_eq!(failures, [2, 4, 12, 13, 14, 15]);
-        assert_eq!(code(&fields("grpc-status", "5")), Some(5));
-        assert_eq!(code(&fields("grpc-status", "99")), Some(UNKNOWN));
-        assert_eq!(code(&fields("x", "5")), None);
+        assert_eq!(code(fields("grpc-status", "5")), Some(5));
+        assert_eq!(code(fields("grpc-status", "99")), Some(UNKNOWN));
+        assert_eq!(code(fields("x", "5")), None);
     }
 }

@@ -1,12 +1,20 @@
 //! The sidecar's own responses over HTTP/2, for ordinary clients and for gRPC clients.
 
-use hyper::body::Bytes;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use hyper::{Response, StatusCode};
+use bytes::Bytes;
+use http2::hpack::Field;
 
+use crate::exchange::context::WorkerContext;
 use crate::head::answer::Answer;
-use crate::http2::body::DownstreamBody;
+use crate::head::write::is_sendable;
+use crate::http2::field_list::FieldList;
 use crate::http2::grpc;
+
+/// A response of the sidecar itself.
+#[derive(Debug)]
+pub(super) struct OwnResponse {
+    pub(super) fields: FieldList,
+    pub(super) body: Bytes,
+}
 
 /// The message to gRPC callers when a rule has answered.
 pub(super) const TURNED_OFF: &str = "This endpoint is temporarily turned off.";
@@ -22,41 +30,50 @@ pub(super) struct RequestFacts {
 }
 
 /// The response for an ordinary client.
-pub(super) fn plain(answer: &Answer, request: RequestFacts) -> Response<DownstreamBody> {
+pub(super) fn plain(worker: &WorkerContext, answer: &Answer, request: RequestFacts) -> OwnResponse {
+    let mut fields = head(worker, answer.status);
+    for (name, value) in answer.fields.iter().filter(|(name, value)| is_sendable(name, value)) {
+        fields.push_lower_case(name, value);
+    }
+    fields.push(Field::new("content-length", &answer.body.len().to_string()));
     let body = if request.head_only { Bytes::new() } else { answer.body.clone() };
-    let mut response = Response::new(DownstreamBody::own(body));
-    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    append_fields(&mut response, answer, |_| true);
-    response
+    OwnResponse { fields, body }
 }
 
 /// The response that the service is not available, in the form that the client understands. gRPC clients
 /// get trailers only, with `message` and with the fields that mark the response as the sidecar's.
-pub(super) fn unavailable(answer: &Answer, message: &'static str, request: RequestFacts) -> Response<DownstreamBody> {
+pub(super) fn unavailable(worker: &WorkerContext, answer: &Answer, message: &str, request: RequestFacts) -> OwnResponse {
     if !request.grpc {
-        return plain(answer, request);
+        return plain(worker, answer, request);
     }
-    let mut response = Response::new(DownstreamBody::own(Bytes::new()));
-    append_fields(&mut response, answer, |name| name.starts_with("X-Sitio-"));
-    let fields = response.headers_mut();
-    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    fields.extend(grpc::trailers(grpc::UNAVAILABLE, message));
-    response
+    trailers_only(worker, answer, |fields| grpc::push_trailers(fields, grpc::UNAVAILABLE, message))
 }
 
 /// The response that replaces the service's response because its head is too large to forward.
-pub(super) fn head_too_large(answer: &Answer, request: RequestFacts) -> Response<DownstreamBody> {
-    let mut response = unavailable(answer, "", request);
-    if request.grpc {
-        response.headers_mut().extend(grpc::trailers_too_large());
+pub(super) fn head_too_large(worker: &WorkerContext, answer: &Answer, request: RequestFacts) -> OwnResponse {
+    if !request.grpc {
+        return plain(worker, answer, request);
     }
-    response
+    let message = "The head of the response of the service behind this sidecar is over 512 KiB.";
+    trailers_only(worker, answer, |fields| grpc::push_trailers(fields, grpc::RESOURCE_EXHAUSTED, message))
 }
 
-fn append_fields(response: &mut Response<DownstreamBody>, answer: &Answer, is_wanted: impl Fn(&str) -> bool) {
-    for (name, value) in answer.fields.iter().filter(|(name, _)| is_wanted(name)) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(*name), HeaderValue::from_str(value)) {
-            response.headers_mut().append(name, value);
-        }
+/// A gRPC response whose head is its trailers too. gRPC needs status 200.
+fn trailers_only(worker: &WorkerContext, answer: &Answer, push: impl FnOnce(&mut FieldList)) -> OwnResponse {
+    let mut fields = head(worker, 200);
+    for (name, value) in answer.fields.iter().filter(|(name, _)| name.starts_with("X-Sitio-")) {
+        fields.push_lower_case(name, value);
     }
+    fields.push(Field::new("content-type", "application/grpc"));
+    push(&mut fields);
+    OwnResponse { fields, body: Bytes::new() }
+}
+
+fn head(worker: &WorkerContext, status: u16) -> FieldList {
+    let mut fields = FieldList::default();
+    fields.push(Field::new(":status", &status.to_string()));
+    let mut date = Vec::new();
+    worker.dates.append(&mut date);
+    fields.push(Field::new("date", &date));
+    fields
 }

@@ -138,6 +138,14 @@ impl BufferedConn {
         Ok(())
     }
 
+    /// Writes bytes of a caller that has a buffer of its own, and returns how many. The write buffer is not used.
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> io::Result<Poll<usize>> {
+        match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+            Poll::Ready(written) => written.map(Poll::Ready),
+            Poll::Pending => Ok(Poll::Pending),
+        }
+    }
+
     /// Writes the buffered bytes. Ready when there are none left.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.unsent.is_empty() {
@@ -176,44 +184,6 @@ impl BufferedConn {
     /// Makes closing the connection send a reset, so that the peer does not mistake partial data for the whole.
     pub fn reset_on_close(&self) {
         self.stream.reset_on_close();
-    }
-}
-
-/// For the HTTP/2 library: returns the carried-over bytes first, then reads from the socket.
-impl AsyncRead for BufferedConn {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = self.get_mut();
-        if this.carry.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, room);
-        }
-        let taken = this.carry.len().min(room.remaining());
-        room.put_slice(&this.carry[..taken]);
-        this.carry.drain(..taken);
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// For the HTTP/2 library: the write buffer must be empty.
-impl AsyncWrite for BufferedConn {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        debug_assert!(self.is_flushed());
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(self: Pin<&mut Self>, cx: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
 

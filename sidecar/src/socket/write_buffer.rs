@@ -28,12 +28,19 @@ impl WriteBuffer {
         self.bytes.is_empty()
     }
 
-    /// Appends bytes.
+    /// Appends bytes. The buffer grows by a quarter at a time: thousands of buffers may each hold a whole window.
     pub(crate) fn keep(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.bytes.extend_from_slice(bytes);
-            HELD_BYTES.set(HELD_BYTES.get() + bytes.len());
+        if bytes.is_empty() {
+            return;
         }
+        if self.sent >= self.bytes.len() / 2 {
+            self.remove_sent();
+        }
+        if self.bytes.len() + bytes.len() > self.bytes.capacity() {
+            self.bytes.reserve_exact(bytes.len().max(self.bytes.len() / 4));
+        }
+        self.bytes.extend_from_slice(bytes);
+        HELD_BYTES.set(HELD_BYTES.get() + bytes.len());
     }
 
     /// The bytes to write next.
@@ -50,6 +57,13 @@ impl WriteBuffer {
                 self.bytes = Vec::new();
             }
         }
+    }
+
+    /// Makes room at the front, so that a buffer that is never quite empty does not grow.
+    fn remove_sent(&mut self) {
+        HELD_BYTES.set(HELD_BYTES.get() - self.sent);
+        self.bytes.drain(..self.sent);
+        self.sent = 0;
     }
 
     fn forget(&mut self) {

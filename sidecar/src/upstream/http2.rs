@@ -1,182 +1,245 @@
-//! The HTTP/2 connection to the service: one per worker, shared by all downstreams, reconnected when it ends.
+//! Connections to the service over HTTP/2: opens them, keeps idle ones, and remembers what the service supports.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
-use hyper::body::Incoming;
-use hyper::client::conn::http2::{Builder, SendRequest};
-use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use tokio::sync::OnceCell;
-use tokio_util::task::TaskTracker;
+use http2::connection::Connection;
+use http2::error_code::ConnectionError;
+use http2::flow::WINDOW_BYTES_DEFAULT;
+use http2::frame::StreamId;
+use http2::limits::{ExtendedConnect, Limits};
+use http2::streams::StreamMap;
 
-use hyper::rt::Executor;
+use crate::socket::buffered_conn::BufferedConn;
+use crate::upstream::IDLE_MAX;
 
-use crate::upstream::http2::request_body::RequestBody;
-use crate::upstream::{ConnectError, UpstreamPool};
-
-pub(crate) mod request_body;
-
-/// The largest possible window (RFC 9113, section 6.9.1). Each stream has its own limit, and a stream that
-/// its downstream does not read must not block the others.
-const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
-
-/// Reset streams that are remembered. Frames that the service still sends for them are then no protocol error.
-const RESET_STREAMS_MAX: usize = 1024;
-
-/// How long reset streams are remembered. The service is on the same machine.
-const RESET_STREAMS_FOR: Duration = Duration::from_secs(1);
-
-/// A connection may end just before a request is sent; the request then gets one more attempt.
-const ATTEMPTS_MAX: usize = 2;
-
-/// The connection that all requests of a worker share.
-#[derive(Default)]
-pub struct SharedConnection {
-    current: RefCell<Rc<OnceCell<H2Connection>>>,
-    tasks: TaskTracker,
-}
-
-#[derive(Clone)]
-struct H2Connection {
-    requests: SendRequest<RequestBody>,
-    /// The service has answered at least once, so it supports HTTP/2.
-    proven: Rc<Cell<bool>>,
-}
-
-/// Why there is no response.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
-    /// There is no connection.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// The service has reset this stream.
-    #[error("the service has reset the stream")]
-    Reset(#[source] hyper::Error),
-    /// The head of the response is malformed, or exceeds the library's limit.
-    #[error("the head of the service's answer is malformed or too large")]
-    Malformed,
-    /// The service does not speak HTTP/2.
-    #[error("the service does not speak HTTP/2")]
-    Foreign,
-    /// The connection has ended.
-    #[error("the service has closed the connection")]
-    Closed,
-}
-
-impl SendError {
-    /// The reason for a response whose head exceeds our limit.
-    pub(crate) const TOO_LARGE: &'static str = "the head is over 512 KiB";
-}
-
-impl SharedConnection {
-    /// Sends a request, and returns the head of its response.
-    pub(crate) async fn send(
-        &self,
-        upstreams: &UpstreamPool,
-        connect_timeout: Duration,
-        mut request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let mut is_proven = false;
-        for _ in 0..ATTEMPTS_MAX {
-            let mut connection = self.connection(upstreams, connect_timeout).await?;
-            let mut error = match connection.requests.try_send_request(request).await {
-                Ok(response) => {
-                    connection.proven.set(true);
-                    return Ok(response);
-                }
-                Err(error) => error,
-            };
-            is_proven = connection.proven.get();
-            let unsent = error.take_message();
-            let error = error.into_error();
-            if is_reset(&error) {
-                return Err(SendError::Reset(error));
-            }
-            if is_refused_here(&error) {
-                return Err(SendError::Malformed);
-            }
-            match unsent {
-                Some(unsent) if is_proven => request = unsent,
-                _ => break,
-            }
-        }
-        Err(if is_proven { SendError::Closed } else { SendError::Foreign })
-    }
-
-    /// Returns the current connection, or connects. Concurrent callers wait for the same attempt.
-    async fn connection(&self, upstreams: &UpstreamPool, connect_timeout: Duration) -> Result<H2Connection, SendError> {
-        let current = {
-            let mut current = self.current.borrow_mut();
-            if current.get().is_some_and(|connection| connection.requests.is_closed()) {
-                *current = Rc::default();
-            }
-            Rc::clone(&current)
-        };
-        current.get_or_try_init(|| self.connect(upstreams, connect_timeout)).await.cloned()
-    }
-
-    async fn connect(&self, upstreams: &UpstreamPool, connect_timeout: Duration) -> Result<H2Connection, SendError> {
-        let peer = upstreams.connect(connect_timeout).await?.peer;
-        let mut builder = Builder::new(Streams(self.tasks.clone()));
-        builder
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_send_buf_size(SEND_BUFFER_BYTES_MAX)
-            .max_header_list_size(2 * TRAILER_BYTES_MAX as u32)
-            .max_concurrent_reset_streams(RESET_STREAMS_MAX)
-            .reset_stream_duration(RESET_STREAMS_FOR)
-            // They count streams that downstreams have cancelled. A limit would end the connection for all.
-            .max_local_error_reset_streams(None);
-        let (requests, connection) = builder.handshake(TokioIo::new(peer)).await.map_err(|_| SendError::Foreign)?;
-        self.tasks.spawn_local(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "the service's HTTP/2 connection has ended");
-            }
-        });
-        Ok(H2Connection { requests, proven: Rc::default() })
-    }
-}
-
-/// Whether the library reset only this stream because it could not process the response's head.
-fn is_refused_here(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.is_some_and(|cause| cause.is_reset() && cause.is_library())
-}
-
-/// Bytes of trailers, or of a head, that are forwarded. gRPC sends error details there, sometimes 100 kB.
-/// The library truncates what exceeds its own limit and reports no error. Our limit is lower, so that the
-/// error names it.
-pub(crate) const TRAILER_BYTES_MAX: usize = 512 * 1024;
-
-/// The error code with which the service reset this stream; `None` if the whole connection ended or another
-/// side reset it.
-pub(crate) fn reset_code(error: &hyper::Error) -> Option<h2::Reason> {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<h2::Error>());
-    cause.filter(|cause| cause.is_reset() && cause.is_remote()).and_then(h2::Error::reason)
-}
-
-/// Whether the service reset only this stream.
-pub(crate) fn is_reset(error: &hyper::Error) -> bool {
-    reset_code(error).is_some()
-}
+mod idle_events;
 
 /// Flow-control window of one stream: the bytes of a body that each direction may buffer. With half of
 /// that, 10 MB took 7 s instead of 50 ms from a service whose sockets delay small pieces (Nagle's
 /// algorithm). It waited 40 ms for a delayed acknowledgement each time it had filled the window.
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 
-/// Bytes of a body that may wait to be written.
-pub(crate) const SEND_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Flow-control window of one connection. It bounds what a peer that does not read makes a connection hold.
+/// The bytes are given back at once while there is memory for them, so that one stream does not stop the others.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES_DEFAULT;
 
-/// The executor of the library's tasks. It runs them on the worker's own thread and tracks them, so that a
-/// caller can wait for their end.
-#[derive(Debug, Clone)]
-pub(crate) struct Streams(pub(crate) TaskTracker);
+/// Bytes of a head, or of trailers, that are forwarded. gRPC sends error details in trailers, sometimes 100 kB.
+pub(crate) const SECTION_BYTES_MAX: usize = 512 * 1024;
 
-impl<F: Future<Output = ()> + 'static> Executor<F> for Streams {
-    fn execute(&self, stream: F) {
-        self.0.spawn_local(stream);
+/// Bytes of a field block. The names and values of a section at its limit are not compressed in the worst case.
+const FIELD_BLOCK_BYTES_MAX: usize = 2 * SECTION_BYTES_MAX;
+
+/// CONTINUATION frames of a field block: enough for the largest one in frames of half the usual size.
+const CONTINUATIONS_MAX: u32 = 128;
+
+/// Resets of streams after which a connection is not lent to another downstream. Services count them, and end a
+/// connection with too many.
+const RESETS_MAX: u32 = 16;
+
+/// Idle connections kept by a worker. More are needed only in a burst.
+const IDLE_CONNECTIONS_MAX: usize = 1024;
+
+/// The limits of a connection to the service.
+fn limits() -> Limits {
+    Limits {
+        stream_window_bytes: STREAM_WINDOW_BYTES,
+        connection_window_bytes: CONNECTION_WINDOW_BYTES,
+        field_section_bytes: SECTION_BYTES_MAX,
+        field_block_bytes: FIELD_BLOCK_BYTES_MAX,
+        continuations: CONTINUATIONS_MAX,
+        ..Limits::default()
+    }
+}
+
+/// What the service speaks, as far as its answers have shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServiceProtocol {
+    /// It has not been asked in HTTP/2 yet.
+    #[default]
+    Unknown,
+    /// HTTP/2 with prior knowledge.
+    Http2,
+    /// It answers the preface of HTTP/2 in HTTP/1, or closes the connection.
+    Http1,
+}
+
+/// The idle connections of one worker. A connection in use belongs to one downstream alone, so that a downstream that
+/// does not read, or that cancels its requests, affects nobody else.
+#[derive(Default)]
+pub struct Http2Pool {
+    idle: RefCell<Vec<Idle>>,
+    protocol: Cell<ServiceProtocol>,
+    extended_connect: Cell<ExtendedConnect>,
+}
+
+struct Idle {
+    upstream: Http2Upstream,
+    since: Instant,
+}
+
+/// A connection to the service.
+pub struct Http2Upstream {
+    /// The state of the protocol.
+    pub connection: Connection,
+    /// The socket.
+    pub socket: BufferedConn,
+    /// The downstream's stream for each stream.
+    pub streams: StreamMap<StreamId>,
+    /// The downstream's streams whose request bodies wait for room on this connection.
+    pub backlog: VecDeque<StreamId>,
+    /// The service's SETTINGS have arrived, so it speaks HTTP/2.
+    pub is_proven: bool,
+    /// How often bytes have been read.
+    pub reads: u64,
+    /// The number of open streams at which the service has refused one.
+    pub refused_at: Option<usize>,
+    /// Streams that were reset.
+    pub resets: u32,
+}
+
+/// Whether all output was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// Nothing waits.
+    Whole,
+    /// The socket accepts no more for now.
+    Partly,
+}
+
+/// Writes the output of a connection to its socket.
+pub fn poll_write_output(cx: &mut Context<'_>, connection: &mut Connection, socket: &mut BufferedConn) -> io::Result<Flushed> {
+    while !connection.output().is_empty() {
+        match socket.poll_write(cx, connection.output())? {
+            Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Poll::Ready(written) => connection.advance_output(written),
+            Poll::Pending => return Ok(Flushed::Partly),
+        }
+    }
+    Ok(Flushed::Whole)
+}
+
+impl Http2Upstream {
+    /// Begins HTTP/2 on a new connection.
+    pub fn new(socket: BufferedConn) -> Self {
+        Self {
+            connection: Connection::client(limits()),
+            socket,
+            streams: StreamMap::default(),
+            backlog: VecDeque::new(),
+            is_proven: false,
+            reads: 0,
+            refused_at: None,
+            resets: 0,
+        }
+    }
+
+    /// Whether another request can be sent at once: the service allows one more stream, and its window is not used
+    /// up by bodies that it does not read.
+    pub fn has_room(&self) -> bool {
+        let streams = self.connection.streams();
+        self.connection.can_open().is_ok()
+            && self.refused_at.is_none_or(|refused| streams < refused)
+            && self.connection.connection_send_room() > 0
+    }
+
+    /// Whether no exchange is under way.
+    pub fn is_unused(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Whether another downstream can use the connection.
+    fn is_reusable(&self) -> bool {
+        self.is_unused()
+            && self.connection.can_open().is_ok()
+            && self.connection.streams() == 0
+            && self.resets < RESETS_MAX
+            && self.connection.held_bytes() == 0
+            && !self.socket.has_ended
+    }
+
+    /// Answers what the service has sent meanwhile, such as PING. An error means that the connection has ended.
+    fn read_idle(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Result<(), ConnectionEnded> {
+        while let Poll::Ready(filled) = self.socket.poll_fill(cx, scratch) {
+            let filled = filled?;
+            if filled.ended {
+                return Err(ConnectionEnded);
+            }
+            let input = &scratch[..filled.length];
+            let read = self.connection.receive(input, &mut idle_events::IdleEvents)?;
+            self.socket.unread_partial(&input[read..]);
+        }
+        match poll_write_output(cx, &mut self.connection, &mut self.socket)? {
+            Flushed::Whole if self.is_reusable() => Ok(()),
+            _ => Err(ConnectionEnded),
+        }
+    }
+}
+
+/// An idle connection can no longer be used.
+struct ConnectionEnded;
+
+impl From<io::Error> for ConnectionEnded {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+impl From<ConnectionError> for ConnectionEnded {
+    fn from(_: ConnectionError) -> Self {
+        Self
+    }
+}
+
+impl Http2Pool {
+    /// Takes the idle connection that was used last and is still open.
+    pub fn acquire(&self, scratch: &mut [u8]) -> Option<Http2Upstream> {
+        loop {
+            let mut upstream = self.idle.borrow_mut().pop()?.upstream;
+            if upstream.read_idle(&mut Context::from_waker(Waker::noop()), scratch).is_ok() {
+                return Some(upstream);
+            }
+        }
+    }
+
+    /// Returns a connection to the pool, or closes it if it cannot be used again.
+    pub fn release(&self, mut upstream: Http2Upstream, now: Instant) {
+        let mut idle = self.idle.borrow_mut();
+        if upstream.is_reusable() && upstream.connection.output().is_empty() && idle.len() < IDLE_CONNECTIONS_MAX {
+            upstream.connection.shrink();
+            idle.push(Idle { upstream, since: now });
+        }
+    }
+
+    /// Closes connections that were idle for too long, and reads what the service has sent on the others.
+    pub fn evict_idle(&self, now: Instant, scratch: &mut [u8]) {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.idle
+            .borrow_mut()
+            .retain_mut(|idle| now.duration_since(idle.since) < IDLE_MAX && idle.upstream.read_idle(&mut cx, scratch).is_ok());
+    }
+
+    /// What the service speaks.
+    pub fn protocol(&self) -> ServiceProtocol {
+        self.protocol.get()
+    }
+
+    /// Records what the service speaks.
+    pub fn set_protocol(&self, protocol: ServiceProtocol) {
+        self.protocol.set(protocol);
+    }
+
+    /// Whether the service accepts extended CONNECT (RFC 8441).
+    pub fn extended_connect(&self) -> ExtendedConnect {
+        self.extended_connect.get()
+    }
+
+    /// Records the settings of the service.
+    pub fn note_settings(&self, connection: &Connection) {
+        self.protocol.set(ServiceProtocol::Http2);
+        self.extended_connect.set(connection.peer_settings().extended_connect);
     }
 }

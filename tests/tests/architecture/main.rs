@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("proto", &["sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
     ("format", &["sitio-mesh"]),
-    ("sidecar", &["sitio-exposition", "sitio-mesh", "sitio-platform", "sitio-proto"]),
+    ("sidecar", &["sitio-exposition", "sitio-http2", "sitio-mesh", "sitio-platform", "sitio-proto"]),
     ("control-plane", &["sitio-api", "sitio-exposition", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-proto"]),
     ("cli", &["sitio-api", "sitio-control-plane", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
 ];

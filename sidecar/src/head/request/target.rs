@@ -6,14 +6,11 @@ use crate::head::HeadFault;
 
 /// Splits a target into its authority, if any, and its origin-form (RFC 9112, section 3.2).
 pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>, &'b str), HeadFault> {
-    const BAD: HeadFault = HeadFault::bad(RefusalReason::Target, "the target is neither a path, nor http://…, nor *");
-    check(path)?;
-    if path.starts_with('/') {
+    if path.starts_with('/') || path == "*" {
+        check_path(method, path)?;
         return Ok((None, path));
     }
-    if path == "*" {
-        return if method == "OPTIONS" { Ok((None, path)) } else { Err(BAD) };
-    }
+    check(path)?;
     let (scheme, rest) = path.split_once("://").ok_or(BAD)?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return Err(BAD);
@@ -32,12 +29,21 @@ pub(super) fn split<'b>(method: &str, path: &'b str) -> Result<(Option<&'b str>,
     }
 }
 
+const BAD: HeadFault = HeadFault::bad(RefusalReason::Target, "the target is neither a path, nor http://…, nor *");
+
+/// Accepts a path with its query, and `*` for OPTIONS.
+pub(crate) fn check_path(method: &str, path: &str) -> Result<(), HeadFault> {
+    check(path)?;
+    let is_whole_server = path == "*" && method == "OPTIONS";
+    if path.starts_with('/') || is_whole_server { Ok(()) } else { Err(BAD) }
+}
+
 /// Accepts every character that all parsers read as part of the target: visible ASCII except `#`, and
 /// letters beyond ASCII. Some parsers start a fragment at `#`. A URI allows fewer characters (RFC 3986,
 /// section 2), but clients send more and services accept them. A corrected target could bypass a filter
 /// (RFC 9112, section 3.2), so it is forwarded unchanged. White space and control characters beyond ASCII
 /// are refused: some parsers split a request line at U+0085 and U+00A0.
-pub(crate) fn check(target: &str) -> Result<(), HeadFault> {
+fn check(target: &str) -> Result<(), HeadFault> {
     let mut is_ascii = true;
     for byte in target.bytes() {
         match byte {
@@ -55,7 +61,7 @@ const UNPRINTABLE: HeadFault = HeadFault::bad(RefusalReason::Target, "the target
 
 /// Whether the value is `host[:port]` without user and password (RFC 3986, section 3.2.2). It may be empty,
 /// but not a port alone.
-pub(super) fn is_authority(value: &[u8]) -> bool {
+pub(crate) fn is_authority(value: &[u8]) -> bool {
     let (host, port) = match value.iter().rposition(|byte| *byte == b':') {
         Some(colon) if !value[colon..].contains(&b']') => (&value[..colon], Some(&value[colon + 1..])),
         _ => (value, None),

@@ -1,0 +1,88 @@
+//! What becomes of the exchanges on a connection to the service that has ended.
+
+use std::io;
+
+use http2::error_code::ConnectionError;
+use http2::frame::StreamId;
+
+use crate::exchange::error_response;
+use crate::exchange::error_response::Audience;
+use crate::head::answer::Answer;
+use crate::http2::connection::Http2Connection;
+use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
+use crate::upstream::http2::ServiceProtocol;
+
+/// Why a connection to the service has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UpstreamEnd {
+    /// The service has closed it.
+    Closed,
+    /// The service has broken a rule of HTTP/2.
+    Faulty(ConnectionError),
+    /// The service has answered in another protocol.
+    Foreign,
+}
+
+impl From<io::Error> for UpstreamEnd {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
+}
+
+impl Http2Connection<'_> {
+    /// Removes a connection, and ends its exchanges or sends their requests again.
+    pub(super) fn end_upstream(&mut self, position: usize, end: UpstreamEnd) {
+        let Some((id, upstream)) = self.upstreams.remove(position) else { return };
+        let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none();
+        if is_foreign {
+            self.worker.http2.set_protocol(ServiceProtocol::Unknown);
+        }
+        let mut streams: Vec<(StreamId, StreamId)> = upstream.streams.iter().map(|(from, to)| (*from, *to)).collect();
+        // The requests are sent again in the order in which they came.
+        streams.sort_unstable();
+        for (from, to) in streams {
+            let Some(exchange) = self.exchanges.open.get_mut(&to) else { continue };
+            let Route::Upstream { upstream: served, stream, reads } = exchange.route else { continue };
+            if (served, stream) != (id, from) {
+                continue;
+            }
+            exchange.route = Route::None;
+            let is_silent = upstream.reads == reads && exchange.is_idempotent;
+            if exchange.response.is_complete() {
+                exchange.request.discard(&mut self.downstream, &mut self.exchanges.ahead);
+                self.exchanges.note_changed(to);
+            } else if is_silent && may_be_sent_again(exchange) {
+                exchange.route = Route::Waiting;
+                self.upstreams.wait(to);
+            } else {
+                let answer = answer_to(end, is_foreign, exchange.audience);
+                self.exchanges.fail(&mut self.downstream, to, &answer);
+            }
+        }
+        if is_foreign && self.upstreams.has_waiting() {
+            self.fail_waiting(|exchange| answer_to(end, true, exchange.audience));
+        }
+    }
+
+    /// Ends all exchanges that wait for a connection.
+    pub(super) fn fail_waiting(&mut self, mut answer: impl FnMut(&mut ProxiedExchange) -> Answer) {
+        while let Some(stream) = self.upstreams.pop_waiting() {
+            let Some(exchange) = self.exchanges.open.get_mut(&stream) else { continue };
+            let answer = answer(exchange);
+            self.exchanges.fail(&mut self.downstream, stream, &answer);
+        }
+    }
+}
+
+/// The service closes idle connections at any time, perhaps just when a request is on its way.
+fn may_be_sent_again(exchange: &mut ProxiedExchange) -> bool {
+    exchange.progress == ResponseProgress::Awaited && exchange.attempts < 2 && exchange.request.rewind()
+}
+
+fn answer_to(end: UpstreamEnd, is_foreign: bool, audience: Audience) -> Answer {
+    match end {
+        _ if is_foreign => error_response::invalid_response("it does not speak HTTP/2", audience),
+        UpstreamEnd::Closed | UpstreamEnd::Foreign => error_response::reset(audience),
+        UpstreamEnd::Faulty(error) => error_response::invalid_response(error.reason, audience),
+    }
+}

@@ -1,0 +1,220 @@
+//! What the client sends: requests are judged, decided on and sent to the service.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use http2::connection::Connection;
+use http2::connection::handler::{Handler, SectionPart, Writable};
+use http2::error_code::{ErrorCode, StreamError};
+use http2::frame::{EndStream, StreamId};
+use http2::message::field_section::FieldSection;
+use mesh::refusal::RefusalReason;
+
+use crate::exchange::decide::Action;
+use crate::exchange::error_response;
+use crate::exchange::error_response::Audience;
+use crate::head::HeadFault;
+use crate::head::request::{RequestHead, TOO_LARGE};
+use crate::http2::exchange_record::{ExchangeRecord, Grpc};
+use crate::http2::exchanges::Exchanges;
+use crate::http2::field_list::FieldList;
+use crate::http2::own_response::{RequestFacts, TURNED_OFF};
+use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
+use crate::http2::transfer::{Leg, TransferState};
+use crate::http2::upstreams::{Placed, Upstreams};
+use crate::http2::{grpc, own_response, request_head};
+
+/// The fault of a request that the connection has refused. `StreamError` has the details, for the log.
+const MALFORMED: HeadFault = HeadFault { status: 400, reason: RefusalReason::Http2, why: "the head is malformed" };
+
+/// The properties of a request without a valid head.
+const NO_FACTS: RequestFacts = RequestFacts { grpc: false, head_only: false };
+
+/// The events of a downstream connection.
+pub(super) struct DownstreamEvents<'a> {
+    pub(super) exchanges: &'a mut Exchanges,
+    pub(super) upstreams: &'a mut Upstreams,
+    pub(super) caller: IpAddr,
+    /// The fields that describe the downstream to the service.
+    pub(super) forwarded: &'a FieldList,
+    pub(super) requests: &'a mut u64,
+    pub(super) is_drained: &'a mut bool,
+    pub(super) now: Instant,
+}
+
+impl Handler for DownstreamEvents<'_> {
+    fn head(&mut self, connection: &mut Connection, stream: StreamId, section: &FieldSection, end: EndStream) {
+        *self.requests += 1;
+        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        let facts = RequestFacts { grpc: grpc::is_grpc(section.regular()), head_only: section.method() == Some(b"HEAD") };
+        let fields = request_head::view(section);
+        match request_head::judge(section, &fields, worker.limits()) {
+            Ok(head) => self.begin(connection, stream, section, &head, facts, end),
+            Err(fault) => {
+                let path = String::from_utf8_lossy(section.path().unwrap_or_default());
+                let path = path.split('?').next().unwrap_or_default().to_owned();
+                self.refuse(connection, stream, fault, path, facts, end);
+            }
+        }
+    }
+
+    fn data(&mut self, connection: &mut Connection, stream: StreamId, bytes: &[u8], end: EndStream) {
+        let Some(exchange) = self.exchanges.open.get_mut(&stream) else {
+            return connection.release(stream, bytes.len());
+        };
+        exchange.record.add_request_bytes(bytes.len());
+        exchange.moved = self.now;
+        let ahead = &mut self.exchanges.ahead;
+        let mut from = Leg { connection, stream };
+        match exchange.route {
+            Route::Waiting => exchange.request.keep(&mut from, bytes, end, ahead),
+            Route::None => from.connection.release(stream, bytes.len()),
+            Route::Upstream { upstream, stream: to, .. } => {
+                let Some(upstream) = self.upstreams.get(upstream) else {
+                    return from.connection.release(stream, bytes.len());
+                };
+                let to = Leg { connection: &mut upstream.connection, stream: to };
+                let moved = exchange.request.pass(from, to, bytes, end, ahead);
+                let waits = matches!(moved.state, TransferState::Turn | TransferState::Connection);
+                if waits && !std::mem::replace(&mut exchange.request.is_queued, true) {
+                    upstream.backlog.push_back(stream);
+                }
+            }
+        }
+        if end == EndStream::Yes {
+            self.exchanges.note_changed(stream);
+        }
+    }
+
+    fn trailers(&mut self, connection: &mut Connection, stream: StreamId, section: &FieldSection) {
+        let _ = connection;
+        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
+        let mut list = FieldList::default();
+        section.regular().for_each(|field| list.push(field));
+        exchange.request.keep_trailers(list);
+        if let Route::Upstream { upstream, .. } = exchange.route
+            && let Some(upstream) = self.upstreams.get(upstream)
+            && !std::mem::replace(&mut exchange.request.is_queued, true)
+        {
+            upstream.backlog.push_back(stream);
+        }
+        self.exchanges.note_changed(stream);
+    }
+
+    fn too_large(&mut self, connection: &mut Connection, stream: StreamId, part: SectionPart) {
+        match part {
+            SectionPart::Head => {
+                *self.requests += 1;
+                self.refuse(connection, stream, TOO_LARGE, String::new(), NO_FACTS, EndStream::No);
+            }
+            SectionPart::Trailers => self.end_malformed(connection, stream, TOO_LARGE),
+        }
+    }
+
+    fn failed(&mut self, connection: &mut Connection, stream: StreamId, error: StreamError) {
+        tracing::debug!(%error, caller = %self.caller, "a request over HTTP/2 was malformed");
+        if self.exchanges.open.contains_key(&stream) {
+            self.end_malformed(connection, stream, MALFORMED);
+        } else {
+            self.exchanges.count_refused(MALFORMED, self.caller, "".into());
+        }
+    }
+
+    fn reset(&mut self, connection: &mut Connection, stream: StreamId, _: ErrorCode) {
+        self.exchanges.detach(stream);
+        // Dropping its record counts the exchange as cancelled by its client, unless it is complete.
+        if let Some(mut exchange) = self.exchanges.open.remove(&stream) {
+            exchange.request.discard(connection, &mut self.exchanges.ahead);
+        }
+    }
+
+    fn unprocessed(&mut self, _: &mut Connection, _: StreamId) {}
+
+    fn writable(&mut self, _: &mut Connection, writable: Writable) {
+        match writable {
+            Writable::Stream(stream) => self.exchanges.queue_response(stream),
+            Writable::Connection => self.exchanges.queue_all_responses(),
+        }
+    }
+
+    fn pong(&mut self, _: &mut Connection, _: [u8; 8]) {
+        *self.is_drained = true;
+    }
+}
+
+impl DownstreamEvents<'_> {
+    /// Starts the exchange of a valid head: answers it, or sends it to the service.
+    fn begin(
+        &mut self,
+        connection: &mut Connection,
+        stream: StreamId,
+        section: &FieldSection,
+        head: &RequestHead<'_, '_>,
+        facts: RequestFacts,
+        end: EndStream,
+    ) {
+        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        let grpc = if facts.grpc { Grpc::Awaited } else { Grpc::No };
+        let (mut record, rule) = ExchangeRecord::open(&worker, self.caller, head, grpc, self.now);
+        let action = record.decide(rule.as_deref(), head);
+        let mut exchange = Box::new(ProxiedExchange::new(record, facts, end, self.now));
+        exchange.audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
+        let (answer, response) = match action {
+            Action::Forward => {
+                exchange.head = FieldList::reusing(exchange.record.take_buffer());
+                let proto = worker.forwarding().forwarded_proto();
+                request_head::for_service(&mut exchange.head, section, head, self.forwarded, proto);
+                exchange.is_idempotent = head.is_idempotent();
+                exchange.route = Route::Waiting;
+                // Requests are sent in the order in which they came.
+                let is_first = !self.upstreams.has_waiting();
+                if !is_first || self.upstreams.place(worker.http2.protocol(), stream, &mut exchange) == Placed::NoRoom {
+                    self.upstreams.wait(stream);
+                }
+                self.exchanges.open.insert(stream, exchange);
+                return;
+            }
+            Action::AnswerByRule(answer) => {
+                let response = own_response::unavailable(&worker, &answer, TURNED_OFF, facts);
+                (answer, response)
+            }
+            Action::Answer(answer) => {
+                let response = own_response::plain(&worker, &answer, facts);
+                (answer, response)
+            }
+        };
+        exchange.record.answered_by_sitio(&answer);
+        self.exchanges.open.insert(stream, exchange);
+        self.exchanges.answer(connection, stream, &response);
+    }
+
+    /// Answers a request that is not valid, and counts it without an endpoint.
+    fn refuse(
+        &mut self,
+        connection: &mut Connection,
+        stream: StreamId,
+        fault: HeadFault,
+        path: String,
+        facts: RequestFacts,
+        end: EndStream,
+    ) {
+        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        self.exchanges.count_refused(fault, self.caller, path.into());
+        let response = own_response::plain(&worker, &error_response::for_request(fault, Audience::Program), facts);
+        let exchange = ProxiedExchange::new(ExchangeRecord::refused(&worker), facts, end, self.now);
+        self.exchanges.open.insert(stream, Box::new(exchange));
+        self.exchanges.answer(connection, stream, &response);
+    }
+
+    /// Ends an exchange whose request turned out to be malformed after its head.
+    fn end_malformed(&mut self, connection: &mut Connection, stream: StreamId, fault: HeadFault) {
+        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
+        exchange.record.malformed();
+        if exchange.progress == ResponseProgress::Awaited && connection.is_open(stream) {
+            let answer = error_response::for_request(fault, exchange.audience);
+            let response = own_response::plain(&self.exchanges.worker, &answer, exchange.facts);
+            return self.exchanges.answer(connection, stream, &response);
+        }
+        self.exchanges.reset(connection, stream, ErrorCode::PROTOCOL_ERROR);
+    }
+}

@@ -1,0 +1,212 @@
+//! The exchanges of one downstream connection, and how each of them ends.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use http2::connection::Connection;
+use http2::error_code::ErrorCode;
+use http2::frame::{EndStream, StreamId};
+use http2::streams::StreamMap;
+
+use crate::exchange::context::WorkerContext;
+use crate::exchange::error_response;
+use crate::head::answer::{Answer, reason_of};
+use crate::http2::own_response::{NO_ANSWER, OwnResponse};
+use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
+use crate::http2::transfer::{Leg, Moved, ReadAhead, TransferState};
+use crate::http2::{grpc, own_response};
+
+/// The exchanges of one downstream connection.
+pub(super) struct Exchanges {
+    pub(super) worker: Rc<WorkerContext>,
+    pub(super) open: StreamMap<Box<ProxiedExchange>>,
+    pub(super) ahead: ReadAhead,
+    /// Streams whose responses wait for room on the downstream connection.
+    backlog: VecDeque<StreamId>,
+    /// Exchanges that may be over. They are looked at when no connection is being read.
+    changed: Vec<StreamId>,
+    /// Streams of the service that no exchange needs any more.
+    detached: Vec<Detached>,
+}
+
+/// A stream of the service that no exchange needs any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Detached {
+    pub(super) upstream: UpstreamId,
+    pub(super) stream: StreamId,
+    /// Bytes to give back to its connection.
+    pub(super) owed: usize,
+}
+
+impl Exchanges {
+    pub(super) fn new(worker: Rc<WorkerContext>) -> Self {
+        Self {
+            worker,
+            open: StreamMap::default(),
+            ahead: ReadAhead::default(),
+            backlog: VecDeque::new(),
+            changed: Vec::new(),
+            detached: Vec::new(),
+        }
+    }
+
+    /// Sends a response of the sidecar itself in place of the service's, whose stream is given up.
+    pub(super) fn answer(&mut self, downstream: &mut Connection, stream: StreamId, response: &OwnResponse) {
+        self.detach(stream);
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        exchange.begin_response();
+        let end = if response.body.is_empty() { EndStream::Yes } else { EndStream::No };
+        // The stream of a downstream that has left is closed, and the exchange ends with it.
+        let _ = downstream.respond(stream, response.fields.iter(), end);
+        exchange.record.add_bytes(response.body.len());
+        exchange.record.close();
+        if end == EndStream::Yes {
+            exchange.response.end_at_once();
+        } else {
+            exchange.response.keep_own(&response.body);
+            self.queue_response(stream);
+        }
+        self.changed.push(stream);
+    }
+
+    /// Ends an exchange that the service has not answered: with this response of the sidecar if no other one has begun.
+    pub(super) fn fail(&mut self, downstream: &mut Connection, stream: StreamId, answer: &Answer) {
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        if exchange.progress == ResponseProgress::Awaited {
+            exchange.record.set_status(answer.status, reason_of(answer.status));
+            exchange.record.set_outcome(error_response::outcome(answer));
+            let response = own_response::unavailable(&self.worker, answer, NO_ANSWER, exchange.facts);
+            return self.answer(downstream, stream, &response);
+        }
+        self.break_off(downstream, stream, "The service behind this sidecar closed the connection.");
+    }
+
+    /// Ends a response that the service has begun and not completed. A gRPC client gets trailers: without them, it
+    /// would see a protocol error and not retry.
+    pub(super) fn break_off(&mut self, downstream: &mut Connection, stream: StreamId, message: &'static str) {
+        self.detach(stream);
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        if exchange.record.is_grpc() {
+            exchange.record.unavailable();
+            exchange.response.keep_trailers(grpc::unavailable_trailers(message));
+            return self.queue_response(stream);
+        }
+        self.reset(downstream, stream, ErrorCode::INTERNAL_ERROR);
+    }
+
+    /// Ends a response that was aborted, and resets the downstream's stream with this code.
+    pub(super) fn reset(&mut self, downstream: &mut Connection, stream: StreamId, code: ErrorCode) {
+        self.detach(stream);
+        if let Some(mut exchange) = self.open.remove(&stream) {
+            exchange.record.abort();
+            downstream.reset(stream, code);
+            exchange.request.discard(downstream, &mut self.ahead);
+        }
+    }
+
+    /// Gives up the service's stream of an exchange.
+    pub(super) fn detach(&mut self, stream: StreamId) {
+        if let Some(exchange) = self.open.get_mut(&stream)
+            && let Route::Upstream { upstream, stream, .. } = std::mem::replace(&mut exchange.route, Route::None)
+        {
+            let owed = exchange.response.part(&mut self.ahead);
+            self.detached.push(Detached { upstream, stream, owed });
+        }
+    }
+
+    /// Notes that an exchange may be over.
+    pub(super) fn note_changed(&mut self, stream: StreamId) {
+        self.changed.push(stream);
+    }
+
+    /// Removes the exchanges that are over. A request that the service still reads goes on after its response.
+    pub(super) fn remove_ended(&mut self, downstream: &mut Connection) {
+        while let Some(stream) = self.changed.pop() {
+            let Some(exchange) = self.open.get(&stream) else { continue };
+            let is_read = matches!(exchange.route, Route::Upstream { .. }) && !exchange.request.is_ended();
+            if !exchange.response.is_ended() || is_read {
+                continue;
+            }
+            self.detach(stream);
+            if let Some(mut exchange) = self.open.remove(&stream) {
+                // Nothing reads the rest of the request, and the response is whole (RFC 9113, section 8.1).
+                downstream.reset(stream, ErrorCode::NO_ERROR);
+                exchange.request.discard(downstream, &mut self.ahead);
+            }
+        }
+    }
+
+    /// Takes a stream of the service that is no longer needed.
+    pub(super) fn take_detached(&mut self) -> Option<Detached> {
+        self.detached.pop()
+    }
+
+    /// Lets a response wait for its turn.
+    pub(super) fn queue_response(&mut self, stream: StreamId) {
+        if let Some(exchange) = self.open.get_mut(&stream)
+            && !std::mem::replace(&mut exchange.response.is_queued, true)
+        {
+            self.backlog.push_back(stream);
+        }
+    }
+
+    /// Lets all responses that wait for a window try again.
+    pub(super) fn queue_all_responses(&mut self) {
+        for (stream, exchange) in &mut self.open {
+            if exchange.response.has_waiting() && !std::mem::replace(&mut exchange.response.is_queued, true) {
+                self.backlog.push_back(*stream);
+            }
+        }
+    }
+
+    /// Takes the next response whose turn it is.
+    pub(super) fn next_response(&mut self) -> Option<StreamId> {
+        let stream = self.backlog.pop_front()?;
+        if let Some(exchange) = self.open.get_mut(&stream) {
+            exchange.response.is_queued = false;
+        }
+        Some(stream)
+    }
+
+    /// Whether responses wait for their turn.
+    pub(super) fn has_queued_responses(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
+    /// Sends a piece of the service's response.
+    pub(super) fn pass_response(&mut self, from: Leg<'_>, to: Leg<'_>, bytes: &[u8], end: EndStream) {
+        let stream = to.stream;
+        let Some(exchange) = self.open.get_mut(&stream) else {
+            return from.connection.release(from.stream, bytes.len());
+        };
+        let moved = exchange.response.pass(from, to, bytes, end, &mut self.ahead);
+        self.after_response(stream, moved);
+    }
+
+    /// Sends what waits of a response.
+    pub(super) fn resume_response(&mut self, from: Option<Leg<'_>>, to: Leg<'_>) {
+        let stream = to.stream;
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        let moved = exchange.response.resume(from, to, &mut self.ahead);
+        self.after_response(stream, moved);
+    }
+
+    fn after_response(&mut self, stream: StreamId, moved: Moved) {
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        exchange.count_response_bytes(moved.bytes);
+        match moved.state {
+            TransferState::Turn | TransferState::Connection => self.queue_response(stream),
+            TransferState::Ended => {
+                exchange.record.complete();
+                self.changed.push(stream);
+            }
+            TransferState::Content | TransferState::StreamWindow | TransferState::Closed => {}
+        }
+    }
+
+    /// Counts a request that is refused before it has an endpoint.
+    pub(super) fn count_refused(&self, fault: crate::head::HeadFault, caller: std::net::IpAddr, path: Cow<'_, str>) {
+        self.worker.count_refused(fault, caller, path);
+    }
+}

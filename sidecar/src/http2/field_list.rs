@@ -1,0 +1,80 @@
+//! Fields in one buffer, in the order in which they are sent.
+
+use http2::hpack::{Field, Indexing};
+
+/// The lengths of name and value precede them. The highest bit of the second says that the value is sensitive.
+const LENGTHS_BYTES: usize = 8;
+const SENSITIVE: u32 = 1 << 31;
+
+/// A list of fields.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FieldList {
+    bytes: Vec<u8>,
+}
+
+impl FieldList {
+    /// An empty list in a buffer that is used again.
+    pub(super) fn reusing(mut bytes: Vec<u8>) -> Self {
+        bytes.clear();
+        Self { bytes }
+    }
+
+    /// The buffer, for another list.
+    pub(super) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    /// Appends a field.
+    pub(super) fn push(&mut self, field: Field<'_>) {
+        let sensitive = if field.indexing == Indexing::Never { SENSITIVE } else { 0 };
+        self.bytes.extend_from_slice(&(field.name.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(&(field.value.len() as u32 | sensitive).to_le_bytes());
+        self.bytes.extend_from_slice(field.name);
+        self.bytes.extend_from_slice(field.value);
+    }
+
+    /// Appends a field by its name in any case. HTTP/2 has names in lower case only (RFC 9113, section 8.2.1).
+    pub(super) fn push_lower_case(&mut self, name: &str, value: &str) {
+        let start = self.bytes.len() + LENGTHS_BYTES;
+        self.push(Field::new(name, value));
+        self.bytes[start..start + name.len()].make_ascii_lowercase();
+    }
+
+    /// The fields in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        let mut rest = &self.bytes[..];
+        std::iter::from_fn(move || {
+            let (lengths, after) = rest.split_first_chunk::<LENGTHS_BYTES>()?;
+            let [n0, n1, n2, n3, v0, v1, v2, v3] = *lengths;
+            let (name, value) = (u32::from_le_bytes([n0, n1, n2, n3]), u32::from_le_bytes([v0, v1, v2, v3]));
+            let (name, after) = after.split_at_checked(name as usize)?;
+            let (content, after) = after.split_at_checked((value & !SENSITIVE) as usize)?;
+            rest = after;
+            let indexing = if value & SENSITIVE == 0 { Indexing::Allowed } else { Indexing::Never };
+            Some(Field { name, value: content, indexing })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_out_as_they_went_in() {
+        let fields = [
+            Field::new(":path", "/a"),
+            Field { name: b"cookie", value: b"secret", indexing: Indexing::Never },
+            Field::new("empty", ""),
+        ];
+        let mut list = FieldList::default();
+        for field in fields {
+            list.push(field);
+        }
+        assert!(list.iter().eq(fields));
+        list.push_lower_case("Content-Type", "Text");
+        assert_eq!(list.iter().last(), Some(Field::new("content-type", "Text")));
+        let list = FieldList::reusing(list.into_buffer());
+        assert_eq!(list.iter().count(), 0);
+    }
+}

@@ -1,0 +1,125 @@
+//! The state of one exchange on an HTTP/2 stream of the downstream.
+
+use std::time::Instant;
+
+use http2::frame::{EndStream, StreamId};
+
+use crate::exchange::error_response::Audience;
+use crate::http2::exchange_record::ExchangeRecord;
+use crate::http2::field_list::FieldList;
+use crate::http2::own_response::RequestFacts;
+use crate::http2::transfer::Transfer;
+use crate::timeouts::Timeouts;
+
+/// Identifies a connection to the service among those of one downstream connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UpstreamId(pub(super) u32);
+
+/// One exchange.
+pub(super) struct ProxiedExchange {
+    pub(super) record: ExchangeRecord,
+    pub(super) facts: RequestFacts,
+    pub(super) audience: Audience,
+    pub(super) is_idempotent: bool,
+    /// The request's head for the service, until the response begins.
+    pub(super) head: FieldList,
+    pub(super) route: Route,
+    pub(super) request: Transfer,
+    pub(super) response: Transfer,
+    pub(super) progress: ResponseProgress,
+    /// Remaining bytes of the response, if its head states a length and no trailers matter.
+    pub(super) left: Option<u64>,
+    pub(super) interims: usize,
+    /// How often the request was sent.
+    pub(super) attempts: usize,
+    /// When the request was last seen to move.
+    pub(super) moved: Instant,
+}
+
+/// Where the service handles the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// The request waits for a connection.
+    Waiting,
+    /// On a stream of a connection.
+    Upstream {
+        upstream: UpstreamId,
+        stream: StreamId,
+        /// How often the connection had been read when the stream was opened.
+        reads: u64,
+    },
+    /// Nowhere: the sidecar answers, or the service has ended its part.
+    None,
+}
+
+/// How far the response has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResponseProgress {
+    /// No final head was sent to the downstream.
+    Awaited,
+    /// It was sent.
+    Begun,
+}
+
+/// Which deadline of an exchange has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// The request's body has stopped arriving.
+    RequestBody,
+    /// The response has not begun, or the exchange takes too long.
+    Response,
+}
+
+impl ProxiedExchange {
+    /// An exchange whose request has arrived up to its head.
+    pub(super) fn new(record: ExchangeRecord, facts: RequestFacts, end: EndStream, now: Instant) -> Self {
+        Self {
+            record,
+            facts,
+            audience: Audience::Program,
+            is_idempotent: false,
+            head: FieldList::default(),
+            route: Route::None,
+            request: Transfer::new(end).with_copy(),
+            response: Transfer::new(EndStream::No),
+            progress: ResponseProgress::Awaited,
+            left: None,
+            interims: 0,
+            attempts: 0,
+            moved: now,
+        }
+    }
+
+    /// The final response has begun: the request is not sent again, and its buffer is free.
+    pub(super) fn begin_response(&mut self) {
+        self.progress = ResponseProgress::Begun;
+        self.request.forget_copy();
+        let head = std::mem::take(&mut self.head);
+        self.record.put_buffer(head.into_buffer());
+    }
+
+    /// Counts bytes of the response that were sent. The exchange is complete with the last byte that the head announced:
+    /// an empty frame may follow, but a client need not wait for it.
+    pub(super) fn count_response_bytes(&mut self, bytes: usize) {
+        self.record.add_bytes(bytes);
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(bytes as u64);
+            if *left == 0 {
+                self.record.complete();
+            }
+        }
+    }
+
+    /// The next deadline, if there is one, and what it means.
+    pub(super) fn deadline(&self, timeouts: &Timeouts) -> Option<(Instant, Overdue)> {
+        let is_awaited = self.progress == ResponseProgress::Awaited && self.route != Route::None;
+        let within = timeouts.answer.filter(|_| is_awaited).into_iter().chain(timeouts.exchange).min();
+        let response = self.record.started().zip(within).map(|(started, within)| (started + within, Overdue::Response));
+        // A gRPC call may be silent for any time: its client has a deadline. After the response has begun, both sides
+        // may send at any time, as in a stream of messages.
+        let is_body_awaited = !self.request.is_complete() && !self.request.has_waiting_bytes();
+        let has_limit = is_body_awaited && !self.facts.grpc && (is_awaited || self.response.is_ended());
+        let body = timeouts.body.filter(|_| has_limit).map(|within| (self.moved + within, Overdue::RequestBody));
+        response.into_iter().chain(body).min_by_key(|(at, _)| *at)
+    }
+}
