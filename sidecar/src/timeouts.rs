@@ -27,6 +27,9 @@ pub struct Timeouts {
     /// How long a whole exchange may take, or off
     #[arg(long = "exchange-timeout", env = "SITIO_EXCHANGE_TIMEOUT", value_name = "DURATION", default_value = "off", value_parser = time_limit)]
     pub exchange: TimeLimit,
+    /// How long a client that has closed its sending half may wait while the service sends nothing, or off
+    #[arg(long = "abandon-grace", env = "SITIO_ABANDON_GRACE", value_name = "DURATION", default_value = "1s", value_parser = time_limit)]
+    pub abandon: TimeLimit,
     /// How long an upgraded connection, or one that is not HTTP, may be silent, or off
     #[arg(long = "tunnel-timeout", env = "SITIO_TUNNEL_TIMEOUT", value_name = "DURATION", default_value = "off", value_parser = time_limit)]
     pub tunnel: TimeLimit,
@@ -49,6 +52,9 @@ impl Default for Timeouts {
             // Only the service and its callers know how long a response may take.
             answer: None,
             exchange: None,
+            // Nearly every client that closes its sending half has gone. A few scripts still wait, for an answer that
+            // comes at once.
+            abandon: Some(Duration::from_secs(1)),
             // A connection that waits for an event may wait for days. The kernel detects a peer that has disappeared.
             tunnel: None,
             // The finished side may be gone, which is only detected when data is sent to it.

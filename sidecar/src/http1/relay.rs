@@ -104,7 +104,7 @@ impl<'a> Relay<'a> {
             downstream,
             upstream,
             timer,
-            deadlines: RelayDeadlines::new(timer, response, timeouts.body),
+            deadlines: RelayDeadlines::new(timer, response, timeouts),
             request: RequestProgress::Unsent,
             response: ResponseProgress::Silent,
             interims: 0,
@@ -208,7 +208,12 @@ impl<'a> Relay<'a> {
     /// The request is complete: detects a disconnect, and reads a little of the next request.
     fn read_ahead(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<Progress, RelayError> {
         match self.downstream.poll_ahead(cx, &mut scratch.input) {
-            Poll::Pending => Ok(Progress::Blocked),
+            Poll::Pending => {
+                if self.downstream.has_ended {
+                    self.deadlines.start_abandon_grace();
+                }
+                Ok(Progress::Blocked)
+            }
             Poll::Ready(Ok(())) => Ok(Progress::Moved),
             Poll::Ready(Err(_)) => Err(RelayError::Disconnected),
         }
@@ -216,11 +221,19 @@ impl<'a> Relay<'a> {
 
     /// Returns an error if the exchange must end because a deadline has passed.
     fn check_deadlines(&mut self) -> Result<(), RelayError> {
-        if self.deadlines.is_response_late(Instant::now()) {
+        let now = Instant::now();
+        if self.deadlines.is_response_late(now) {
             return Err(match self.response {
                 ResponseProgress::Silent | ResponseProgress::Begun => RelayError::TimedOut,
                 ResponseProgress::Body { .. } | ResponseProgress::Complete { .. } => RelayError::ResponseAborted,
             });
+        }
+        if self.downstream.has_ended && (self.downstream.stream().is_broken() || self.is_abandoned(now)) {
+            return Err(RelayError::Disconnected);
+        }
+        if !self.deadlines.is_body_late(now) {
+            self.deadlines.arm();
+            return Ok(());
         }
         // The downstream has unread data, and may be reading it.
         if matches!(self.response, ResponseProgress::Complete { .. }) || !self.downstream.is_flushed() {
@@ -228,6 +241,12 @@ impl<'a> Relay<'a> {
             return Ok(());
         }
         Err(RelayError::RequestStalled)
+    }
+
+    /// Whether the downstream has closed its sending half and waits for a service that sends nothing. HTTP/1 cannot tell
+    /// whether it still reads. One that has unread data is told apart by the kernel, when it answers with a reset.
+    fn is_abandoned(&self, now: Instant) -> bool {
+        self.downstream.is_flushed() && self.deadlines.is_abandoned(now)
     }
 
     /// Whether the downstream may withhold its body, because the service has not asked for it (RFC 9110, section 10.1.1).

@@ -1,6 +1,7 @@
 //! Tests of the proxy through its public API: scripted services behind it, clients of any protocol in front of it.
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
+mod abandoned;
 mod drain;
 mod forwarding;
 mod grpc;

@@ -12,6 +12,7 @@ use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::rulebook::TimedRule;
 use sidecar::target::ServiceAddr;
+use sidecar::timeouts::Timeouts;
 use sidecar::worker::Workers;
 
 /// Only ends a test that hangs; nothing here takes long.
@@ -36,8 +37,15 @@ pub(crate) async fn sidecar(target: impl Into<ServiceAddr>) -> (Workers, SocketA
     sidecar_with(ProxyOptions::new(target)).await
 }
 
-/// A sidecar with two workers and these options.
+/// A sidecar with two workers and these options. A client that has closed its sending half may wait for any time: those
+/// of the tests read to the end.
 pub(crate) async fn sidecar_with(options: ProxyOptions) -> (Workers, SocketAddr) {
+    let timeouts = Timeouts { abandon: None, ..options.timeouts };
+    sidecar_as_configured(ProxyOptions { timeouts, ..options }).await
+}
+
+/// A sidecar with two workers and exactly these options.
+pub(crate) async fn sidecar_as_configured(options: ProxyOptions) -> (Workers, SocketAddr) {
     let (listener, address) = listener();
     let workers = Workers::start(2, listener, options).unwrap();
     workers.open().await;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use sidecar::exchange::options::ProxyOptions;
+use sidecar::timeouts::Timeouts;
 use sidecar::worker::Workers;
 
 use crate::reader::{self, Broken, End, Message, Read};
@@ -44,7 +45,9 @@ impl TestSidecar {
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let workers = Workers::start(1, listener, ProxyOptions::new(target)).unwrap();
+        // The clients read to the end after they have closed their sending half.
+        let timeouts = Timeouts { abandon: None, ..Timeouts::default() };
+        let workers = Workers::start(1, listener, ProxyOptions { timeouts, ..ProxyOptions::new(target) }).unwrap();
         workers.open().await;
         let sidecar = Self { address, memory, _workers: workers };
         // From now on the sidecar knows that the service speaks HTTP, and forwards nothing else to it.

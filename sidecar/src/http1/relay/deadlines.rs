@@ -1,8 +1,10 @@
-//! Two deadlines of an exchange on one timer: for the response, and for the next bytes of the request's body.
+//! The deadlines of an exchange on one timer: for the response, for the next bytes of the request's body, and for a
+//! client that may have gone.
 
 use std::time::{Duration, Instant};
 
-use crate::socket::deadlines::Deadline;
+use crate::socket::deadlines::{Deadline, TICK};
+use crate::timeouts::Timeouts;
 
 /// The deadlines of one exchange.
 pub(super) struct RelayDeadlines<'a> {
@@ -11,12 +13,25 @@ pub(super) struct RelayDeadlines<'a> {
     body_timeout: Option<Duration>,
     response: Option<Instant>,
     body: Option<Instant>,
+    /// How long a client may wait after it has closed its sending half, while the service sends nothing.
+    abandon_grace: Option<Duration>,
+    half_closed: HalfClosed,
+}
+
+/// Whether the client has closed its sending half.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HalfClosed {
+    No,
+    /// It has. The connection is looked at in every tick, because a reset that follows wakes nothing.
+    Since(Instant),
 }
 
 impl<'a> RelayDeadlines<'a> {
     /// Starts with the response's deadline only, if there is one.
-    pub(super) fn new(timer: &'a Deadline, response: Option<Instant>, body_timeout: Option<Duration>) -> Self {
-        let deadlines = Self { timer, body_timeout, response, body: None };
+    pub(super) fn new(timer: &'a Deadline, response: Option<Instant>, timeouts: &Timeouts) -> Self {
+        let half_closed = HalfClosed::No;
+        let (body_timeout, abandon_grace) = (timeouts.body, timeouts.abandon);
+        let deadlines = Self { timer, body_timeout, response, body: None, abandon_grace, half_closed };
         if response.is_some() {
             deadlines.arm();
         }
@@ -52,9 +67,35 @@ impl<'a> RelayDeadlines<'a> {
         }
     }
 
-    /// Whether the timer has fired for the response, and not only for the request's body.
+    /// Whether the response takes too long.
     pub(super) fn is_response_late(&self, now: Instant) -> bool {
-        self.response.is_some_and(|deadline| deadline <= now) || self.body.is_none()
+        self.response.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// Whether nothing of the request's body has arrived for too long.
+    pub(super) fn is_body_late(&self, now: Instant) -> bool {
+        self.body.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The client has closed its sending half: its grace begins.
+    pub(super) fn start_abandon_grace(&mut self) {
+        if self.half_closed == HalfClosed::No {
+            self.half_closed = HalfClosed::Since(Instant::now());
+            self.arm();
+        }
+    }
+
+    /// The service has sent something, so the client's grace begins again.
+    pub(super) fn extend_abandon_grace(&mut self) {
+        if self.half_closed != HalfClosed::No {
+            self.half_closed = HalfClosed::Since(Instant::now());
+        }
+    }
+
+    /// Whether the client's grace is over.
+    pub(super) fn is_abandoned(&self, now: Instant) -> bool {
+        let HalfClosed::Since(since) = self.half_closed else { return false };
+        self.abandon_grace.is_some_and(|grace| now.duration_since(since) >= grace)
     }
 
     fn restart_body_timeout(&mut self) {
@@ -62,8 +103,10 @@ impl<'a> RelayDeadlines<'a> {
         self.arm();
     }
 
-    fn arm(&self) {
-        match self.response.into_iter().chain(self.body).min() {
+    /// Sets the timer.
+    pub(super) fn arm(&self) {
+        let look = (self.half_closed != HalfClosed::No).then(|| Instant::now() + TICK);
+        match self.response.into_iter().chain(self.body).chain(look).min() {
             Some(soonest) => self.timer.arm(soonest),
             None => self.timer.disarm(),
         }

@@ -46,6 +46,7 @@ impl Relay<'_> {
             Poll::Ready(Ok(filled)) => filled,
         };
         self.deadlines.extend_body_timeout();
+        self.deadlines.extend_abandon_grace();
         let had_head = matches!(self.response, ResponseProgress::Body { .. });
         if matches!(self.response, ResponseProgress::Silent) {
             self.response = ResponseProgress::Begun;
