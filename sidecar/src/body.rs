@@ -15,6 +15,8 @@ pub struct Body {
     to: To,
     /// Bytes of content so far, without framing.
     pub bytes: u64,
+    /// The trailers of a body to [`To::Frames`], as lines, once it is done.
+    pub trailers: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,8 @@ pub enum To {
     Plain,
     /// Chunked transfer coding.
     Chunks,
+    /// Plain bytes for HTTP/2, which has frames of its own for content and trailers.
+    Frames,
     /// Dropped: the receiver got a different response.
     Nothing,
 }
@@ -54,7 +58,7 @@ impl Body {
             Framing::Chunked => From::Chunks(Chunks::default()),
             Framing::UntilClose => From::UntilClose,
         };
-        Self { from, to, bytes: 0 }
+        Self { from, to, bytes: 0, trailers: Vec::new() }
     }
 
     /// Drops trailer fields. The head's `Connection` names fields that concern this connection only, and a
@@ -120,15 +124,19 @@ impl Body {
                     self.bytes += content.len() as u64;
                     match self.to {
                         To::Chunks => append_chunk(out, content),
-                        To::Plain => out.extend_from_slice(content),
+                        To::Plain | To::Frames => out.extend_from_slice(content),
                         To::Nothing => {}
                     }
                 }
                 Piece::End(trailers) => {
-                    if self.to == To::Chunks {
-                        out.extend_from_slice(b"0\r\n");
-                        out.extend_from_slice(trailers);
-                        out.extend_from_slice(b"\r\n");
+                    match self.to {
+                        To::Chunks => {
+                            out.extend_from_slice(b"0\r\n");
+                            out.extend_from_slice(trailers);
+                            out.extend_from_slice(b"\r\n");
+                        }
+                        To::Frames => self.trailers.extend_from_slice(trailers),
+                        To::Plain | To::Nothing => {}
                     }
                     self.from = From::Done;
                     return Ok(BodyStep { consumed, plain: &[] });
@@ -139,7 +147,7 @@ impl Body {
 
     fn pass<'a>(&self, content: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
         match self.to {
-            To::Plain => content,
+            To::Plain | To::Frames => content,
             To::Chunks => {
                 append_chunk(out, content);
                 &[]

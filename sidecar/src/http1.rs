@@ -21,7 +21,6 @@ use crate::http1::relay::{Relay, RelayError, RelayOutcome};
 use crate::http1::request::{RequestAction, poll_request};
 use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
 use crate::http2;
-use crate::http2::DownstreamPeer;
 use crate::protocol::Detected;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::stream::Stream;
@@ -73,8 +72,7 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
         // These futures are rare and large. They are boxed, because each connection would reserve memory for them.
         RequestAction::Other(Detected::Http2) => {
             let Http1Connection { worker, downstream, forwarded, caller, timer, .. } = connection;
-            let peer = DownstreamPeer { address: *caller, forwarded };
-            Box::pin(http2::serve(worker, downstream, timer, peer)).await;
+            Box::pin(http2::serve(worker, downstream, timer, *caller, forwarded)).await;
             AfterExchange::Linger
         }
         RequestAction::Other(_) => Box::pin(tcp_passthrough::run(connection, None, ResponseCheck::On)).await,

@@ -6,27 +6,28 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use http2::connection::Connection;
-use http2::connection::handler::Writable;
 use http2::error_code::ErrorCode;
+use http2::frame::StreamId;
 use mesh::refusal::RefusalReason;
 
-use crate::exchange::context::WorkerContext;
-use crate::exchange::error_response;
+use crate::exchange::context::{Scratch, WorkerContext};
 use crate::head::HeadFault;
-use crate::http2::DownstreamPeer;
 use crate::http2::downstream_events::DownstreamEvents;
 use crate::http2::exchanges::Exchanges;
 use crate::http2::field_list::FieldList;
+use crate::http2::http1_upstream::Http1Upstream;
 use crate::http2::proxied_exchange::Route;
-use crate::http2::transfer::{Leg, TransferState};
-use crate::http2::upstream_events::{UpstreamEvents, UpstreamState};
-use crate::http2::upstreams::{Placed, Upstreams};
+use crate::http2::transfer::Leg;
+use crate::http2::upstreams::Upstreams;
 use crate::http2::{limits, request_head};
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::{Deadline, TICK};
 use crate::upstream::http2::{Flushed, poll_write_output};
 
 mod deadlines;
+mod over_http1;
+mod over_http2;
+mod placement;
 mod upstream_end;
 
 /// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
@@ -53,6 +54,8 @@ pub(super) struct Http2Connection<'a> {
     downstream: Connection,
     exchanges: Exchanges,
     upstreams: Upstreams,
+    /// The exchanges that the service handles over HTTP/1, with their connections.
+    over_http1: Vec<(StreamId, Http1Upstream)>,
     requests: u64,
     close_state: CloseState,
     /// The client has answered the PING that followed GOAWAY.
@@ -91,17 +94,19 @@ impl<'a> Http2Connection<'a> {
         worker: &Rc<WorkerContext>,
         socket: &'a mut BufferedConn,
         timer: &'a Deadline,
-        peer: DownstreamPeer<'_>,
+        caller: IpAddr,
+        forwarded: &str,
     ) -> Self {
         Self {
             worker: Rc::clone(worker),
             socket,
             timer,
-            caller: peer.address,
-            forwarded: request_head::forwarded(worker.forwarding(), peer.forwarded),
-            downstream: Connection::server(limits(worker)),
+            caller,
+            forwarded: request_head::forwarded(worker.forwarding(), forwarded),
+            downstream: Connection::server(limits::downstream(worker)),
             exchanges: Exchanges::new(Rc::clone(worker)),
             upstreams: Upstreams::default(),
+            over_http1: Vec::new(),
             requests: 0,
             close_state: CloseState::Open,
             is_drained: false,
@@ -116,12 +121,12 @@ impl<'a> Http2Connection<'a> {
         let worker = Rc::clone(&self.worker);
         let ended = {
             let scratch = &mut *worker.scratch.borrow_mut();
-            self.serve(cx, &mut scratch.input).is_err()
+            self.serve(cx, scratch).is_err()
         };
         if ended { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    fn serve(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Result<(), Ended> {
+    fn serve(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ended> {
         let now = Instant::now();
         if self.worker.is_ending() {
             return Err(Ended);
@@ -130,9 +135,10 @@ impl<'a> Http2Connection<'a> {
             self.check_deadlines(now)?;
         }
         loop {
-            let mut progress = self.read_downstream(cx, scratch, now)?;
-            self.place_waiting(cx, scratch);
-            progress = progress.or(self.serve_upstreams(cx, scratch));
+            let mut progress = self.read_downstream(cx, &mut scratch.input, now)?;
+            self.place_waiting(cx, &mut scratch.input);
+            progress = progress.or(self.serve_upstreams(cx, &mut scratch.input));
+            progress = progress.or(self.serve_http1(cx, scratch));
             progress = progress.or(self.write_downstream(cx)?);
             if progress == Progress::None {
                 break;
@@ -186,142 +192,6 @@ impl<'a> Http2Connection<'a> {
         }
     }
 
-    /// Sends the requests that wait for a connection, and opens connections for them.
-    fn place_waiting(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) {
-        let worker = Rc::clone(&self.worker);
-        while let Some(stream) = self.upstreams.next_waiting() {
-            let waiting = self.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
-            let Some(exchange) = waiting else {
-                self.upstreams.pop_waiting();
-                continue;
-            };
-            if self.upstreams.place(worker.http2.protocol(), stream, exchange) == Placed::Sent {
-                self.upstreams.pop_waiting();
-                continue;
-            }
-            if self.upstreams.acquire(&worker, scratch) {
-                continue;
-            }
-            match self.upstreams.poll_connect(cx, &worker) {
-                Poll::Pending => break,
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => self.fail_waiting(|exchange| {
-                    exchange.record.set_author(error_response::author(&error));
-                    error_response::for_connect_error(&error, exchange.audience)
-                }),
-            }
-        }
-        self.finish_events();
-    }
-
-    fn serve_upstreams(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
-        let (mut progress, mut position) = (Progress::None, 0);
-        while position < self.upstreams.len() {
-            match self.serve_upstream(position, cx, scratch) {
-                Ok(served) => {
-                    progress = progress.or(served);
-                    position += 1;
-                }
-                Err(end) => {
-                    self.end_upstream(position, end);
-                    progress = Progress::Some;
-                }
-            }
-            self.finish_events();
-        }
-        progress
-    }
-
-    /// Writes the requests, and reads the responses, of one connection to the service.
-    fn serve_upstream(
-        &mut self,
-        position: usize,
-        cx: &mut Context<'_>,
-        scratch: &mut [u8],
-    ) -> Result<Progress, upstream_end::UpstreamEnd> {
-        self.send_requests(position);
-        let Some((id, upstream)) = self.upstreams.at(position) else { return Ok(Progress::None) };
-        poll_write_output(cx, &mut upstream.connection, &mut upstream.socket)?;
-        if upstream.is_unused() && upstream.connection.can_open().is_err() {
-            return Err(upstream_end::UpstreamEnd::Closed);
-        }
-        if self.downstream.output().len() > OUTPUT_BYTES_MAX {
-            return Ok(Progress::None);
-        }
-        let filled = match upstream.socket.poll_fill(cx, scratch) {
-            Poll::Pending => return Ok(Progress::None),
-            Poll::Ready(filled) => filled?,
-        };
-        upstream.reads += 1;
-        let input = &scratch[..filled.length];
-        let mut state = UpstreamState::default();
-        let mut events = UpstreamEvents {
-            exchanges: &mut self.exchanges,
-            downstream: &mut self.downstream,
-            id,
-            streams: &mut upstream.streams,
-            state: &mut state,
-        };
-        let received = upstream.connection.receive(input, &mut events);
-        upstream.is_proven |= state.settings;
-        upstream.refused_at = if state.settings { None } else { state.refused_at.or(upstream.refused_at) };
-        upstream.resets += state.resets;
-        match received {
-            Ok(_) if filled.ended => return Err(upstream_end::UpstreamEnd::Closed),
-            Ok(read) => upstream.socket.unread_partial(&input[read..]),
-            Err(error) if upstream.is_proven => return Err(upstream_end::UpstreamEnd::Faulty(error)),
-            Err(_) => return Err(upstream_end::UpstreamEnd::Foreign),
-        }
-        state.unprocessed.into_iter().for_each(|stream| self.upstreams.wait(stream));
-        state.writable.into_iter().for_each(|writable| self.queue_requests(position, writable));
-        Ok(Progress::Some)
-    }
-
-    /// Lets request bodies go on whose window is open again.
-    fn queue_requests(&mut self, position: usize, writable: Writable) {
-        let Some((id, upstream)) = self.upstreams.at(position) else { return };
-        let mut queue = |stream| {
-            if let Some(exchange) = self.exchanges.open.get_mut(&stream)
-                && matches!(exchange.route, Route::Upstream { upstream, .. } if upstream == id)
-                && exchange.request.has_waiting()
-                && !std::mem::replace(&mut exchange.request.is_queued, true)
-            {
-                upstream.backlog.push_back(stream);
-            }
-        };
-        match writable {
-            Writable::Stream(stream) => upstream.streams.get(&stream).copied().into_iter().for_each(&mut queue),
-            Writable::Connection => upstream.streams.values().copied().for_each(&mut queue),
-        }
-    }
-
-    /// Sends what waits of the requests on one connection to the service, in turns.
-    fn send_requests(&mut self, position: usize) {
-        let Some((id, upstream)) = self.upstreams.at(position) else { return };
-        while let Some(stream) = upstream.backlog.pop_front() {
-            let Some(exchange) = self.exchanges.open.get_mut(&stream) else { continue };
-            let Route::Upstream { upstream: served, stream: to, .. } = exchange.route else { continue };
-            if served != id {
-                continue;
-            }
-            if upstream.connection.connection_send_room() == 0 {
-                upstream.backlog.push_front(stream);
-                break;
-            }
-            exchange.request.is_queued = false;
-            let from = Leg { connection: &mut self.downstream, stream };
-            let to = Leg { connection: &mut upstream.connection, stream: to };
-            match exchange.request.resume(Some(from), to, &mut self.exchanges.ahead).state {
-                TransferState::Turn | TransferState::Connection => {
-                    exchange.request.is_queued = true;
-                    upstream.backlog.push_back(stream);
-                }
-                TransferState::Ended => self.exchanges.note_changed(stream),
-                TransferState::Content | TransferState::StreamWindow | TransferState::Closed => {}
-            }
-        }
-    }
-
     /// Sends what waits of the responses, in turns, and writes the output.
     fn write_downstream(&mut self, cx: &mut Context<'_>) -> Result<Progress, Ended> {
         let before = self.downstream.output().len();
@@ -340,11 +210,11 @@ impl<'a> Http2Connection<'a> {
         Ok(if before > 0 && self.downstream.output().len() < before { Progress::Some } else { Progress::None })
     }
 
-    fn send_response(&mut self, stream: http2::frame::StreamId) {
+    fn send_response(&mut self, stream: StreamId) {
         let Some(exchange) = self.exchanges.open.get(&stream) else { return };
         let from = match exchange.route {
             Route::Upstream { upstream, stream, .. } => self.upstreams.get(upstream).map(|upstream| (upstream, stream)),
-            Route::Waiting | Route::None => None,
+            Route::Waiting | Route::Http1 | Route::None => None,
         };
         let from = from.map(|(upstream, stream)| Leg { connection: &mut upstream.connection, stream });
         self.exchanges.resume_response(from, Leg { connection: &mut self.downstream, stream });

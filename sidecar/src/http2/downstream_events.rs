@@ -67,7 +67,7 @@ impl Handler for DownstreamEvents<'_> {
         let ahead = &mut self.exchanges.ahead;
         let mut from = Leg { connection, stream };
         match exchange.route {
-            Route::Waiting => exchange.request.keep(&mut from, bytes, end, ahead),
+            Route::Waiting | Route::Http1 => exchange.request.keep(&mut from, bytes, end, ahead),
             Route::None => from.connection.release(stream, bytes.len()),
             Route::Upstream { upstream, stream: to, .. } => {
                 let Some(upstream) = self.upstreams.get(upstream) else {

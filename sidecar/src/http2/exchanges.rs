@@ -12,9 +12,11 @@ use http2::streams::StreamMap;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response;
 use crate::head::answer::{Answer, reason_of};
+use crate::http2::field_list::FieldList;
 use crate::http2::own_response::{NO_ANSWER, OwnResponse};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
-use crate::http2::transfer::{Leg, Moved, ReadAhead, TransferState};
+use crate::http2::read_ahead::ReadAhead;
+use crate::http2::transfer::{Leg, Moved, TransferState};
 use crate::http2::{grpc, own_response};
 
 /// The exchanges of one downstream connection.
@@ -64,7 +66,7 @@ impl Exchanges {
         if end == EndStream::Yes {
             exchange.response.end_at_once();
         } else {
-            exchange.response.keep_own(&response.body);
+            exchange.response.keep_own(&response.body, EndStream::Yes);
             self.queue_response(stream);
         }
         self.changed.push(stream);
@@ -105,11 +107,18 @@ impl Exchanges {
         }
     }
 
-    /// Gives up the service's stream of an exchange.
+    /// Ends a response with trailers.
+    pub(super) fn end_with_trailers(&mut self, stream: StreamId, trailers: FieldList) {
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        exchange.record.read_grpc_status(trailers.iter());
+        exchange.response.keep_trailers(trailers);
+        self.queue_response(stream);
+    }
+
+    /// Gives up the service's part of an exchange.
     pub(super) fn detach(&mut self, stream: StreamId) {
-        if let Some(exchange) = self.open.get_mut(&stream)
-            && let Route::Upstream { upstream, stream, .. } = std::mem::replace(&mut exchange.route, Route::None)
-        {
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        if let Route::Upstream { upstream, stream, .. } = std::mem::replace(&mut exchange.route, Route::None) {
             let owed = exchange.response.part(&mut self.ahead);
             self.detached.push(Detached { upstream, stream, owed });
         }
@@ -182,6 +191,14 @@ impl Exchanges {
         };
         let moved = exchange.response.pass(from, to, bytes, end, &mut self.ahead);
         self.after_response(stream, moved);
+    }
+
+    /// Sends a piece of a response that came over HTTP/1.
+    pub(super) fn pass_http1(&mut self, to: Leg<'_>, bytes: &[u8], end: EndStream) {
+        let stream = to.stream;
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        exchange.response.keep_own(bytes, end);
+        self.resume_response(None, to);
     }
 
     /// Sends what waits of a response.

@@ -40,6 +40,15 @@ impl FieldList {
         self.bytes[start..start + name.len()].make_ascii_lowercase();
     }
 
+    /// Appends a field of HTTP/1: its name in any case, and its value perhaps folded over lines (RFC 9112, section 5.2).
+    pub(super) fn push_unfolded(&mut self, name: &str, value: &[u8]) {
+        let start = self.bytes.len() + LENGTHS_BYTES;
+        self.push(Field::new(name, value));
+        let (name, value) = self.bytes[start..].split_at_mut(name.len());
+        name.make_ascii_lowercase();
+        value.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
+    }
+
     /// The fields in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         let mut rest = &self.bytes[..];

@@ -48,6 +48,8 @@ pub(super) enum Route {
         /// How often the connection had been read when the stream was opened.
         reads: u64,
     },
+    /// On a connection over HTTP/1, which the exchange has for itself.
+    Http1,
     /// Nowhere: the sidecar answers, or the service has ended its part.
     None,
 }

@@ -4,7 +4,8 @@ use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 
 use crate::http2::field_list::FieldList;
-use crate::socket::write_buffer::{WriteBuffer, held_bytes};
+use crate::http2::read_ahead::ReadAhead;
+use crate::socket::write_buffer::WriteBuffer;
 
 /// Bytes that one exchange sends before the next one has its turn.
 const TURN_BYTES: usize = 16 * 1024;
@@ -13,23 +14,10 @@ const TURN_BYTES: usize = 16 * 1024;
 /// A service accepts this much by default before it has answered (RFC 9113, section 6.9.2).
 const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
-/// Waiting bytes of a worker up to which they are given back to the connection that they came from. With more, a
-/// connection gets its window back only as its bytes are sent.
-const AHEAD_BYTES_OF_WORKER_MAX: usize = 16 * 1024 * 1024;
-
-/// The same for one downstream connection, so that a few of them do not use up what the worker has.
-const AHEAD_BYTES_MAX: usize = 1024 * 1024;
-
 /// One side of an exchange.
 pub(super) struct Leg<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) stream: StreamId,
-}
-
-/// The waiting bytes of one downstream connection that were given back to the connections that they came from.
-#[derive(Debug, Default)]
-pub(super) struct ReadAhead {
-    bytes: usize,
 }
 
 /// The content of one direction.
@@ -169,10 +157,36 @@ impl Transfer {
         }
     }
 
-    /// Adds content of the sidecar itself, and ends the message.
-    pub(super) fn keep_own(&mut self, bytes: &[u8]) {
+    /// Adds content that has no flow control: of the sidecar itself, or of a service that speaks HTTP/1.
+    pub(super) fn keep_own(&mut self, bytes: &[u8], end: EndStream) {
         self.waiting.keep(bytes);
-        self.end = MessageEnd::Content;
+        if end == EndStream::Yes {
+            self.end = MessageEnd::Content;
+        }
+    }
+
+    /// The next bytes for a service that speaks HTTP/1, at most one turn.
+    pub(super) fn turn(&self) -> &[u8] {
+        let rest = self.waiting.rest();
+        &rest[..rest.len().min(TURN_BYTES)]
+    }
+
+    /// The turn was sent: gives its bytes back to their sender.
+    pub(super) fn finish_turn(&mut self, from: Leg<'_>, ahead: &mut ReadAhead) {
+        let sent = self.turn().len();
+        self.take_sent(sent, Some(from), ahead);
+    }
+
+    /// The trailers that end the message, once all content was sent. `None` if more content may come or waits.
+    pub(super) fn take_end(&mut self) -> Option<FieldList> {
+        if !self.has_waiting() || !self.waiting.is_empty() {
+            return None;
+        }
+        self.is_ended = true;
+        match &mut self.end {
+            MessageEnd::Trailers(trailers) => Some(trailers.clone()),
+            MessageEnd::Content | MessageEnd::Open => Some(FieldList::default()),
+        }
     }
 
     /// The end was sent with the head.
@@ -273,21 +287,6 @@ impl Transfer {
 
     fn forget_large_copy(&mut self) {
         self.copy.take_if(|copy| copy.len() > REPLAY_BYTES_MAX);
-    }
-}
-
-impl ReadAhead {
-    /// Whether so many bytes may be given back before they are sent. They are then counted.
-    fn takes(&mut self, bytes: usize) -> bool {
-        let fits = self.bytes + bytes <= AHEAD_BYTES_MAX && held_bytes() <= AHEAD_BYTES_OF_WORKER_MAX;
-        if fits {
-            self.bytes += bytes;
-        }
-        fits
-    }
-
-    fn give_back(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(bytes);
     }
 }
 

@@ -16,11 +16,11 @@ use crate::http2::transfer::Leg;
 use crate::http2::{grpc, own_response, response_head};
 
 /// Interim responses forwarded per request. Two are usual: 100 and 103.
-const INTERIM_MAX: usize = 32;
+pub(super) const INTERIM_MAX: usize = 32;
 
 /// How often a request is sent that the service does not process. Each time is on another connection, or after other
 /// streams have ended.
-const ATTEMPTS_MAX: usize = 5;
+pub(super) const ATTEMPTS_MAX: usize = 5;
 
 /// The events of a connection to the service.
 pub(super) struct UpstreamEvents<'a> {
@@ -94,9 +94,7 @@ impl Handler for UpstreamEvents<'_> {
 
     fn trailers(&mut self, _: &mut Connection, stream: StreamId, section: &FieldSection) {
         let Some(to) = self.target(stream) else { return };
-        let Some(exchange) = self.exchanges.open.get_mut(&to) else { return };
-        exchange.record.read_grpc_status(section.regular());
-        self.end_with(to, response_head::trailers(section));
+        self.exchanges.end_with_trailers(to, response_head::trailers(section));
     }
 
     fn too_large(&mut self, _: &mut Connection, stream: StreamId, part: SectionPart) {
@@ -112,7 +110,7 @@ impl Handler for UpstreamEvents<'_> {
         exchange.record.set_too_large("trailers too large");
         exchange.record.close();
         if exchange.facts.grpc {
-            self.end_with(to, grpc::trailers_too_large());
+            self.exchanges.end_with_trailers(to, grpc::trailers_too_large());
         } else {
             self.exchanges.reset(self.downstream, to, ErrorCode::INTERNAL_ERROR);
         }
@@ -188,13 +186,6 @@ impl UpstreamEvents<'_> {
         }
         exchange.left = section.content_length().filter(|_| !exchange.facts.head_only && !exchange.facts.grpc);
         exchange.count_response_bytes(0);
-    }
-
-    fn end_with(&mut self, to: StreamId, trailers: crate::http2::field_list::FieldList) {
-        if let Some(exchange) = self.exchanges.open.get_mut(&to) {
-            exchange.response.keep_trailers(trailers);
-            self.exchanges.queue_response(to);
-        }
     }
 
     fn fail_invalid(&mut self, to: StreamId, why: &str) {

@@ -106,12 +106,17 @@ impl Upstreams {
         true
     }
 
+    /// Whether a connection may have room for the exchanges that wait, once the service has shown that it speaks HTTP/2.
+    pub(super) fn has_unproven(&self) -> bool {
+        self.open.iter().any(|(_, upstream)| !upstream.is_proven && upstream.has_room())
+    }
+
     /// Continues to open a connection, or begins to. One at a time: the next request may fit on it.
-    pub(super) fn poll_connect(&mut self, cx: &mut Context<'_>, worker: &Rc<WorkerContext>) -> Poll<Result<(), ConnectError>> {
-        // A connection that is not proven yet may have room for the exchanges that wait.
-        if self.connecting.is_none() && self.open.iter().any(|(_, upstream)| !upstream.is_proven && upstream.has_room()) {
-            return Poll::Pending;
-        }
+    pub(super) fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Rc<WorkerContext>,
+    ) -> Poll<Result<Upstream, ConnectError>> {
         let connecting = self.connecting.get_or_insert_with(|| {
             let worker = Rc::clone(worker);
             Box::pin(async move { worker.upstreams.connect(worker.timeouts().connect).await })
@@ -120,7 +125,7 @@ impl Upstreams {
             Poll::Pending => Poll::Pending,
             Poll::Ready(connected) => {
                 self.connecting = None;
-                Poll::Ready(connected.map(|connected| self.insert(Http2Upstream::new(connected.peer))))
+                Poll::Ready(connected)
             }
         }
     }
@@ -144,7 +149,8 @@ impl Upstreams {
         }
     }
 
-    fn insert(&mut self, upstream: Http2Upstream) {
+    /// Adds a connection.
+    pub(super) fn insert(&mut self, upstream: Http2Upstream) {
         self.last_id = self.last_id.wrapping_add(1);
         self.open.push((UpstreamId(self.last_id), upstream));
     }

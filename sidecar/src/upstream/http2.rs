@@ -93,6 +93,8 @@ pub struct Http2Upstream {
     pub backlog: VecDeque<StreamId>,
     /// The service's SETTINGS have arrived, so it speaks HTTP/2.
     pub is_proven: bool,
+    /// When it was opened.
+    pub opened: Instant,
     /// How often bytes have been read.
     pub reads: u64,
     /// The number of open streams at which the service has refused one.
@@ -124,13 +126,14 @@ pub fn poll_write_output(cx: &mut Context<'_>, connection: &mut Connection, sock
 
 impl Http2Upstream {
     /// Begins HTTP/2 on a new connection.
-    pub fn new(socket: BufferedConn) -> Self {
+    pub fn new(socket: BufferedConn, now: Instant) -> Self {
         Self {
             connection: Connection::client(limits()),
             socket,
             streams: StreamMap::default(),
             backlog: VecDeque::new(),
             is_proven: false,
+            opened: now,
             reads: 0,
             refused_at: None,
             resets: 0,

@@ -1,6 +1,5 @@
-//! Tests of HTTP/2 that is not gRPC: requests, the sidecar's own responses, resets, and a service without HTTP/2.
+//! Tests of HTTP/2 that is not gRPC: requests, the sidecar's own responses, and resets.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use sidecar::exchange::options::ProxyOptions;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::support::{async_listener, counted, listener, sidecar, sidecar_with, turn_off, within};
+use crate::support::{async_listener, counted, sidecar, sidecar_with, turn_off, within};
 
 /// A client whose connection is driven by its own task.
 pub(crate) struct Client {
@@ -45,7 +44,7 @@ pub(crate) fn service() -> (SocketAddr, JoinSet<()>) {
     (address, service_on(listener))
 }
 
-fn service_on(listener: tokio::net::TcpListener) -> JoinSet<()> {
+pub(crate) fn service_on(listener: tokio::net::TcpListener) -> JoinSet<()> {
     let mut service = JoinSet::new();
     service.spawn(async move {
         let mut connections = JoinSet::new();
@@ -196,19 +195,4 @@ async fn rules_and_decorators_answer_as_they_do_in_http_1() {
     let off = client.get("/off").await.unwrap();
     assert_eq!((off.status().as_u16(), off.headers()["x-sitio-rule"].as_bytes()), (503, &b"r-1"[..]));
     assert!(off.headers().contains_key("retry-after"));
-}
-
-#[tokio::test]
-async fn a_service_that_does_not_speak_http_2_is_named_in_the_error() {
-    let (listener, target) = listener();
-    let service = std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-    });
-    let (workers, address) = sidecar(target).await;
-    let mut client = Client::connect(address).await;
-    let response = client.get("/").await.unwrap();
-    assert_eq!((response.status().as_u16(), response.headers()["x-sitio-error"].as_bytes()), (502, &b"upstream-protocol"[..]));
-    counted(&workers, "/", |report| report.golden.failed == 1).await;
-    service.join().unwrap();
 }

@@ -9,6 +9,7 @@ mod grpc_service;
 mod hostile_http2;
 mod http2;
 mod http2_framing;
+mod http2_to_http1;
 mod ip_families;
 mod otlp;
 mod panics;

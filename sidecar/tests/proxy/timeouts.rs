@@ -140,9 +140,9 @@ async fn idle_for(said: &'static str) -> Duration {
     let (_workers, address) = sidecar_with(ProxyOptions { timeouts, ..ProxyOptions::new(target) }).await;
     let talk = move || {
         let mut stream = connect(address);
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        stream.read_exact(&mut [0; 12]).unwrap();
+        // Before the response: the sidecar begins to wait no earlier.
         let began = Instant::now();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         read_to_end(stream);
         began.elapsed()
     };

@@ -6,14 +6,19 @@ use std::time::{Duration, Instant};
 use http2::error_code::ErrorCode;
 
 use crate::exchange::error_response;
+use crate::http2::connection::upstream_end::UpstreamEnd;
 use crate::http2::connection::{CloseState, Ended, Http2Connection, TICK};
 use crate::http2::own_response;
 use crate::http2::proxied_exchange::{Overdue, ResponseProgress};
-use crate::upstream::http2::poll_write_output;
+use crate::upstream::http2::{ServiceProtocol, poll_write_output};
 
 /// How long an idle downstream keeps its connections to the service to itself. The next request then needs no look at
 /// the worker's pool.
 const KEPT_FOR: Duration = Duration::from_secs(1);
+
+/// How long a service may take to answer the preface of HTTP/2 before it is asked in HTTP/1.1. A service that speaks
+/// HTTP/2 sends its SETTINGS at once; some others wait for more bytes.
+const SETTINGS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a client may take to answer the PING that follows GOAWAY.
 const DRAIN_GRACE: Duration = Duration::from_secs(2);
@@ -31,6 +36,7 @@ impl Http2Connection<'_> {
             self.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
             return Err(Ended);
         }
+        self.end_silent_upstreams(now);
         let timeouts = *self.worker.timeouts();
         let overdue = self.exchanges.open.iter().filter_map(|(stream, exchange)| {
             let (at, what) = exchange.deadline(&timeouts)?;
@@ -42,6 +48,19 @@ impl Http2Connection<'_> {
         }
         self.finish_events();
         Ok(())
+    }
+
+    /// Ends connections on which a service that may not speak HTTP/2 says nothing.
+    fn end_silent_upstreams(&mut self, now: Instant) {
+        let is_unknown = self.worker.http2.protocol() == ServiceProtocol::Unknown;
+        let mut position = 0;
+        while let Some((_, upstream)) = self.upstreams.at(position) {
+            if is_unknown && !upstream.is_proven && now.duration_since(upstream.opened) >= SETTINGS_TIMEOUT {
+                self.end_upstream(position, UpstreamEnd::Foreign);
+            } else {
+                position += 1;
+            }
+        }
     }
 
     fn end_overdue(&mut self, stream: http2::frame::StreamId, what: Overdue) {

@@ -35,7 +35,12 @@ impl Http2Connection<'_> {
         let Some((id, upstream)) = self.upstreams.remove(position) else { return };
         let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none();
         if is_foreign {
-            self.worker.http2.set_protocol(ServiceProtocol::Unknown);
+            // Requests that were sent behind the preface have not been processed: it is no request in HTTP/1.
+            let protocol = match (self.worker.http2.protocol(), end) {
+                (_, UpstreamEnd::Foreign) | (ServiceProtocol::Unknown, _) => ServiceProtocol::Http1,
+                _ => ServiceProtocol::Unknown,
+            };
+            self.worker.http2.set_protocol(protocol);
         }
         let mut streams: Vec<(StreamId, StreamId)> = upstream.streams.iter().map(|(from, to)| (*from, *to)).collect();
         // The requests are sent again in the order in which they came.
@@ -47,7 +52,7 @@ impl Http2Connection<'_> {
                 continue;
             }
             exchange.route = Route::None;
-            let is_silent = upstream.reads == reads && exchange.is_idempotent;
+            let is_silent = (upstream.reads == reads && exchange.is_idempotent) || end == UpstreamEnd::Foreign;
             if exchange.response.is_complete() {
                 exchange.request.discard(&mut self.downstream, &mut self.exchanges.ahead);
                 self.exchanges.note_changed(to);
@@ -58,18 +63,6 @@ impl Http2Connection<'_> {
                 let answer = answer_to(end, is_foreign, exchange.audience);
                 self.exchanges.fail(&mut self.downstream, to, &answer);
             }
-        }
-        if is_foreign && self.upstreams.has_waiting() {
-            self.fail_waiting(|exchange| answer_to(end, true, exchange.audience));
-        }
-    }
-
-    /// Ends all exchanges that wait for a connection.
-    pub(super) fn fail_waiting(&mut self, mut answer: impl FnMut(&mut ProxiedExchange) -> Answer) {
-        while let Some(stream) = self.upstreams.pop_waiting() {
-            let Some(exchange) = self.exchanges.open.get_mut(&stream) else { continue };
-            let answer = answer(exchange);
-            self.exchanges.fail(&mut self.downstream, stream, &answer);
         }
     }
 }

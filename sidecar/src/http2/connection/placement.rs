@@ -1,0 +1,91 @@
+//! Finds connections for the requests that wait for one, and opens them.
+
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use http2::frame::StreamId;
+
+use crate::exchange::error_response;
+use crate::head::HeadFault;
+use crate::http2::connection::Http2Connection;
+use crate::http2::http1_upstream::Http1Upstream;
+use crate::http2::own_response;
+use crate::http2::proxied_exchange::Route;
+use crate::http2::upstreams::Placed;
+use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
+use crate::upstream::{ConnectError, ReuseCheck, Upstream};
+
+impl Http2Connection<'_> {
+    /// Sends the requests that wait for a connection, and opens connections for them.
+    pub(super) fn place_waiting(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) {
+        let worker = Rc::clone(&self.worker);
+        while let Some(stream) = self.upstreams.next_waiting() {
+            let waiting = self.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
+            let Some(exchange) = waiting else {
+                self.upstreams.pop_waiting();
+                continue;
+            };
+            let protocol = worker.http2.protocol();
+            if protocol == ServiceProtocol::Http1 {
+                let check = if exchange.is_idempotent { ReuseCheck::Usual } else { ReuseCheck::Utmost };
+                let Some(upstream) = worker.upstreams.acquire(check).or_else(|| self.connect(cx)) else { break };
+                self.start_over_http1(cx, stream, upstream);
+            } else if self.upstreams.place(protocol, stream, exchange) == Placed::Sent {
+                self.upstreams.pop_waiting();
+            } else if !self.upstreams.acquire(&worker, scratch) {
+                if self.upstreams.has_unproven() {
+                    break;
+                }
+                let Some(upstream) = self.connect(cx) else { break };
+                self.upstreams.insert(Http2Upstream::new(upstream.peer, Instant::now()));
+            }
+        }
+        self.finish_events();
+    }
+
+    /// A new connection, once it is open. If it cannot be opened, all requests that wait have failed.
+    fn connect(&mut self, cx: &mut Context<'_>) -> Option<Upstream> {
+        let worker = Rc::clone(&self.worker);
+        match self.upstreams.poll_connect(cx, &worker) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(upstream)) => Some(upstream),
+            Poll::Ready(Err(error)) => {
+                self.fail_waiting(&error);
+                None
+            }
+        }
+    }
+
+    /// Ends all exchanges that wait for a connection. The service may speak another protocol when it is there again.
+    fn fail_waiting(&mut self, error: &ConnectError) {
+        self.worker.http2.set_protocol(ServiceProtocol::Unknown);
+        while let Some(stream) = self.upstreams.pop_waiting() {
+            let Some(exchange) = self.exchanges.open.get_mut(&stream) else { continue };
+            exchange.record.set_author(error_response::author(error));
+            let answer = error_response::for_connect_error(error, exchange.audience);
+            self.exchanges.fail(&mut self.downstream, stream, &answer);
+        }
+    }
+
+    /// Sends the next request that waits over HTTP/1.
+    fn start_over_http1(&mut self, cx: &mut Context<'_>, stream: StreamId, upstream: Upstream) {
+        self.upstreams.pop_waiting();
+        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
+        match Http1Upstream::start(cx, upstream, exchange) {
+            Ok(http1) => {
+                exchange.route = Route::Http1;
+                self.over_http1.push((stream, http1));
+            }
+            Err(fault) => self.refuse_translation(stream, fault),
+        }
+    }
+
+    fn refuse_translation(&mut self, stream: StreamId, fault: HeadFault) {
+        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
+        let answer = error_response::for_request(fault, exchange.audience);
+        exchange.record.answered_by_sitio(&answer);
+        let response = own_response::plain(&self.worker, &answer, exchange.facts);
+        self.exchanges.answer(&mut self.downstream, stream, &response);
+    }
+}

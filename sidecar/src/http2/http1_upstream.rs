@@ -1,0 +1,300 @@
+//! A connection over HTTP/1.1 that serves one exchange of a client that speaks HTTP/2.
+
+use std::task::{Context, Poll};
+
+use http2::connection::Connection;
+use http2::frame::{EndStream, StreamId};
+
+use crate::body::{Body, To};
+use crate::decorator::Verdict;
+use crate::exchange::context::{Scratch, WorkerContext};
+use crate::exchange::decorators;
+use crate::head::response::{ResponseHead, ResponseTo};
+use crate::head::{Framing, HeadFault, Parsed, response};
+use crate::http2::exchanges::Exchanges;
+use crate::http2::field_list::FieldList;
+use crate::http2::http1_messages::RequestFraming;
+use crate::http2::proxied_exchange::{ProxiedExchange, Route};
+use crate::http2::transfer::Leg;
+use crate::http2::upstream_events::INTERIM_MAX;
+use crate::http2::{http1_messages, own_response};
+use crate::protocol::{ServerFirstBytes, greeting};
+use crate::socket::buffered_conn::BufferedConn;
+use crate::upstream::{ConnectionOrigin, Upstream};
+
+/// A connection and how far its exchange has come.
+pub(super) struct Http1Upstream {
+    peer: BufferedConn,
+    origin: ConnectionOrigin,
+    framing: RequestFraming,
+    asked: ResponseTo,
+    response: Response,
+}
+
+/// How far the response has come.
+enum Response {
+    /// Nothing has arrived.
+    Silent,
+    /// A part of its head, or an interim response, has arrived.
+    Begun,
+    Body {
+        body: Body,
+        is_persistent: bool,
+    },
+    Complete {
+        is_persistent: bool,
+    },
+}
+
+/// What a step has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing: a socket or a window is not ready.
+    Blocked,
+    /// Bytes were moved.
+    Moved,
+}
+
+/// Why the exchange cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Http1Failure {
+    /// The connection of the pool had been closed. The request can be sent on another one.
+    Stale,
+    /// The service has closed the connection before a response.
+    Closed,
+    /// The response ends too early.
+    BrokenOff,
+    /// The response is not valid HTTP/1.
+    Invalid(&'static str),
+    /// The service speaks HTTP/2.
+    SpeaksHttp2,
+}
+
+impl Http1Upstream {
+    /// Sends the head of the request on a connection.
+    pub(super) fn start(cx: &mut Context<'_>, upstream: Upstream, exchange: &mut ProxiedExchange) -> Result<Self, HeadFault> {
+        let has_length = exchange.head.iter().any(|field| field.name == b"content-length");
+        let is_plain = has_length || exchange.request.end_with_head() == EndStream::Yes;
+        let framing = if is_plain { RequestFraming::Plain } else { RequestFraming::Chunks };
+        let mut head = Vec::new();
+        http1_messages::request(&mut head, &exchange.head, framing)?;
+        exchange.attempts += 1;
+        let asked = if exchange.facts.head_only { ResponseTo::HeadOnly } else { ResponseTo::Whole };
+        let Upstream { mut peer, origin } = upstream;
+        // An error shows when the response is read: the service may have answered before it closed.
+        let _ = peer.send(cx, &head, &[]);
+        Ok(Self { peer, origin, framing, asked, response: Response::Silent })
+    }
+
+    /// The connection, if it can serve another exchange: this one is over, and left nothing behind.
+    pub(super) fn into_reusable(self, exchange: &ProxiedExchange) -> Option<BufferedConn> {
+        let is_over = matches!(self.response, Response::Complete { is_persistent: true }) && exchange.request.is_ended();
+        (is_over && self.peer.is_flushed() && !self.peer.has_unread() && !self.peer.has_ended).then_some(self.peer)
+    }
+
+    /// Whether the whole response has arrived.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self.response, Response::Complete { .. })
+    }
+
+    /// Sends what has arrived of the request.
+    pub(super) fn send_request(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        stream: StreamId,
+        exchanges: &mut Exchanges,
+        downstream: &mut Connection,
+    ) -> Step {
+        let Some(exchange) = exchanges.open.get_mut(&stream) else { return Step::Blocked };
+        if !exchange.request.has_waiting() && !exchange.request.has_waiting_bytes() {
+            let _ = self.peer.poll_flush(cx);
+            return Step::Blocked;
+        }
+        match self.peer.poll_flush(cx) {
+            Poll::Pending => return Step::Blocked,
+            // The service accepts no more. Its response may have arrived anyway.
+            Poll::Ready(Err(_)) => {
+                exchange.request.discard(downstream, &mut exchanges.ahead);
+                return Step::Blocked;
+            }
+            Poll::Ready(Ok(())) => {}
+        }
+        scratch.output.clear();
+        http1_messages::piece(&mut scratch.output, self.framing, exchange.request.turn());
+        exchange.request.finish_turn(Leg { connection: downstream, stream }, &mut exchanges.ahead);
+        if let Some(trailers) = exchange.request.take_end() {
+            http1_messages::end(&mut scratch.output, self.framing, &trailers);
+        }
+        let _ = self.peer.send(cx, &scratch.output, &[]);
+        Step::Moved
+    }
+
+    /// Reads the response, unless the client has not read what came before.
+    pub(super) fn read_response(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+        stream: StreamId,
+        exchanges: &mut Exchanges,
+        downstream: &mut Connection,
+    ) -> Result<Step, Http1Failure> {
+        let is_unread = exchanges.open.get(&stream).is_none_or(|exchange| exchange.response.has_waiting_bytes());
+        if self.is_complete() || is_unread {
+            return Ok(Step::Blocked);
+        }
+        let filled = match self.peer.poll_fill(cx, &mut scratch.input) {
+            Poll::Pending => return Ok(Step::Blocked),
+            Poll::Ready(Err(_)) => return Err(self.closed(exchanges.open.get(&stream).map(Box::as_ref))),
+            Poll::Ready(Ok(filled)) => filled,
+        };
+        let input = &scratch.input[..filled.length];
+        let mut used = 0;
+        if !matches!(self.response, Response::Body { .. }) {
+            if filled.length == 0 {
+                return Err(self.closed(exchanges.open.get(&stream).map(Box::as_ref)));
+            }
+            match self.read_heads(input, stream, exchanges, downstream)? {
+                Some(length) => used = length,
+                None if filled.ended => return Err(self.closed(exchanges.open.get(&stream).map(Box::as_ref))),
+                None => return Ok(Step::Moved),
+            }
+        }
+        scratch.output.clear();
+        let is_passed = exchanges.open.get(&stream).is_some_and(|exchange| exchange.route == Route::Http1);
+        let Response::Body { body, is_persistent } = &mut self.response else { return Ok(Step::Moved) };
+        let carried = body.carry(&input[used..], &mut scratch.output).map_err(|fault| Http1Failure::Invalid(fault.0))?;
+        if filled.ended && body.ends_by_closing() {
+            body.close(&mut Vec::new());
+        }
+        let (is_done, plain) = (body.is_done(), carried.plain);
+        let trailers = if is_done { std::mem::take(&mut body.trailers) } else { Vec::new() };
+        let content = if plain.is_empty() { &scratch.output[..] } else { plain };
+        if is_passed {
+            let end = if is_done && trailers.is_empty() { EndStream::Yes } else { EndStream::No };
+            exchanges.pass_http1(Leg { connection: downstream, stream }, content, end);
+            if is_done && !trailers.is_empty() {
+                exchanges.end_with_trailers(stream, http1_messages::trailers(&trailers));
+            }
+        }
+        if is_done {
+            self.peer.unread(&input[used + carried.consumed..]);
+            self.response = Response::Complete { is_persistent: *is_persistent };
+        } else if filled.ended {
+            return Err(Http1Failure::BrokenOff);
+        }
+        Ok(Step::Moved)
+    }
+
+    /// Handles all complete heads. Returns their length if the final one is among them.
+    fn read_heads(
+        &mut self,
+        input: &[u8],
+        stream: StreamId,
+        exchanges: &mut Exchanges,
+        downstream: &mut Connection,
+    ) -> Result<Option<usize>, Http1Failure> {
+        let worker = std::rc::Rc::clone(&exchanges.worker);
+        if matches!(self.response, Response::Silent) && !input.starts_with(b"HTTP") && greeting(input) == ServerFirstBytes::Http {
+            return Err(Http1Failure::SpeaksHttp2);
+        }
+        self.response = Response::Begun;
+        let mut used = 0;
+        loop {
+            let mut slots = worker.limits().slots();
+            let (head, length) = match response::parse(&input[used..], &mut slots) {
+                Parsed::Complete(head, length) => (head, length),
+                Parsed::Partial => {
+                    self.peer.unread_partial(&input[used..]);
+                    return Ok(None);
+                }
+                Parsed::Faulty(fault) => return Err(Http1Failure::Invalid(fault.why)),
+            };
+            used += length;
+            let Some(exchange) = exchanges.open.get_mut(&stream) else { return Ok(None) };
+            match head.status {
+                101 => return Err(Http1Failure::Invalid("the protocol was changed without being asked")),
+                ..200 => {
+                    exchange.interims += 1;
+                    if exchange.interims > INTERIM_MAX {
+                        return Err(Http1Failure::Invalid("too many interim responses"));
+                    }
+                    let list = http1_messages::response(&head, &[], None);
+                    // A client that has left needs no interim response.
+                    let _ = downstream.inform(stream, list.iter());
+                }
+                _ => {
+                    self.respond(&worker, &head, stream, exchanges, downstream);
+                    return Ok(Some(used));
+                }
+            }
+        }
+    }
+
+    /// Sends the final head, or what a decorator puts in its place.
+    fn respond(
+        &mut self,
+        worker: &WorkerContext,
+        head: &ResponseHead<'_, '_>,
+        stream: StreamId,
+        exchanges: &mut Exchanges,
+        downstream: &mut Connection,
+    ) {
+        let framing = head.framing(self.asked);
+        let is_persistent = head.is_persistent() && framing != Framing::UntilClose && !head.has_forbidden_body(self.asked);
+        let mut body = Body::new(framing, To::Frames);
+        if head.connectivity.names_others {
+            body.drop_trailers();
+        }
+        self.response = Response::Body { body, is_persistent };
+        worker.note_http();
+        let Some(exchange) = exchanges.open.get_mut(&stream) else { return };
+        exchange.record.record_response_start();
+        exchange.record.set_status(head.status, head.reason);
+        exchange.record.settle();
+        let endpoint = exchange.record.endpoint().filter(|_| !exchange.facts.grpc);
+        let verdict = endpoint.map_or(Verdict::Keep, |endpoint| decorators::after(worker, &endpoint, head));
+        let fields = match verdict {
+            Verdict::Keep => http1_messages::response(head, &[], Some(&worker.dates)),
+            Verdict::Edit(edits) => http1_messages::response(head, &edits, Some(&worker.dates)),
+            Verdict::Replace(answer) => {
+                exchange.record.answered_by_sitio(&answer);
+                let response = own_response::plain(worker, &answer, exchange.facts);
+                return exchanges.answer(downstream, stream, &response);
+            }
+        };
+        exchange.record.read_grpc_status(fields.iter());
+        begin(exchange, &fields, head, framing, stream, downstream);
+        exchanges.note_changed(stream);
+    }
+
+    fn closed(&self, exchange: Option<&ProxiedExchange>) -> Http1Failure {
+        let is_idempotent = exchange.is_some_and(|exchange| exchange.is_idempotent);
+        match self.response {
+            Response::Silent if self.origin == ConnectionOrigin::Pooled && is_idempotent => Http1Failure::Stale,
+            Response::Silent | Response::Begun => Http1Failure::Closed,
+            Response::Body { .. } | Response::Complete { .. } => Http1Failure::BrokenOff,
+        }
+    }
+}
+
+/// Sends the head of the response to the client. A message without a body ends with it.
+fn begin(
+    exchange: &mut ProxiedExchange,
+    fields: &FieldList,
+    head: &ResponseHead<'_, '_>,
+    framing: Framing,
+    stream: StreamId,
+    downstream: &mut Connection,
+) {
+    let end = if framing == Framing::Empty { EndStream::Yes } else { EndStream::No };
+    // The stream of a client that has left is closed, and the exchange ends with its reset.
+    let _ = downstream.respond(stream, fields.iter(), end);
+    exchange.begin_response();
+    if end == EndStream::Yes {
+        exchange.response.end_at_once();
+        exchange.record.complete();
+        return;
+    }
+    exchange.left = head.connectivity.length().filter(|_| !exchange.facts.grpc);
+}

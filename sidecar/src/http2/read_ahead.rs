@@ -1,0 +1,32 @@
+//! How many waiting bytes a downstream connection may give back to their senders before they are sent.
+
+use crate::socket::write_buffer::held_bytes;
+
+/// Waiting bytes of a worker up to which they are given back to the connection that they came from. With more, a
+/// connection gets its window back only as its bytes are sent.
+const AHEAD_BYTES_OF_WORKER_MAX: usize = 16 * 1024 * 1024;
+
+/// The same for one downstream connection, so that a few of them do not use up what the worker has.
+const AHEAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// The waiting bytes of one downstream connection that were given back to the connections that they came from.
+#[derive(Debug, Default)]
+pub(super) struct ReadAhead {
+    bytes: usize,
+}
+
+impl ReadAhead {
+    /// Whether so many bytes may be given back before they are sent. They are then counted.
+    pub(super) fn takes(&mut self, bytes: usize) -> bool {
+        let fits = self.bytes + bytes <= AHEAD_BYTES_MAX && held_bytes() <= AHEAD_BYTES_OF_WORKER_MAX;
+        if fits {
+            self.bytes += bytes;
+        }
+        fits
+    }
+
+    /// The bytes were sent, or dropped.
+    pub(super) fn give_back(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
