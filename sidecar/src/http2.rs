@@ -6,11 +6,12 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use crate::exchange::context::WorkerContext;
-use crate::http2::connection::Http2Connection;
+use crate::http2::connection_state::ConnectionState;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 
 mod connection;
+mod connection_state;
 mod downstream_events;
 mod exchange_record;
 mod exchanges;
@@ -31,13 +32,10 @@ mod upstreams;
 /// Serves the connection until it is closed. Bytes already read from it, such as the preface, come first.
 /// `forwarded` are the header lines that describe the caller to the service.
 pub async fn serve(worker: &Rc<WorkerContext>, downstream: &mut BufferedConn, timer: &Deadline, caller: IpAddr, forwarded: &str) {
-    let mut connection = Http2Connection::new(worker, downstream, timer, caller, forwarded);
-    poll_fn(|cx| connection.poll(cx)).await;
-    let mut connection = Some(connection);
+    let mut state = ConnectionState::new(worker, downstream, timer, caller, forwarded);
+    poll_fn(|cx| connection::poll(&mut state, cx)).await;
     poll_fn(|cx| {
-        if let Some(connection) = connection.take() {
-            connection.close(cx);
-        }
+        connection::close(&mut state, cx);
         Poll::Ready(())
     })
     .await;

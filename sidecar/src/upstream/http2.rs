@@ -68,7 +68,7 @@ pub enum ServiceProtocol {
 }
 
 /// The idle connections of one worker. A connection in use belongs to one downstream alone, so that a downstream that
-/// does not read, or that cancels its requests, affects nobody else.
+/// does not read, or that cancels its requests, affects no other.
 #[derive(Default)]
 pub struct Http2Pool {
     idle: RefCell<Vec<Idle>>,

@@ -7,84 +7,82 @@ use http2::frame::StreamId;
 
 use crate::exchange::context::Scratch;
 use crate::exchange::error_response;
-use crate::http2::connection::{Http2Connection, OUTPUT_BYTES_MAX, Progress};
+use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress};
 use crate::http2::http1_upstream::{Http1Failure, Http1Upstream, Step};
 use crate::http2::proxied_exchange::{ResponseProgress, Route};
 use crate::http2::upstream_events::ATTEMPTS_MAX;
 use crate::upstream::http2::ServiceProtocol;
 
-impl Http2Connection<'_> {
-    /// Writes the requests, and reads the responses, of all exchanges over HTTP/1.
-    pub(super) fn serve_http1(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Progress {
-        let mut progress = Progress::None;
-        for (stream, mut http1) in std::mem::take(&mut self.over_http1) {
-            match self.serve_one_over_http1(cx, scratch, stream, &mut http1) {
-                Ok(served) => {
-                    progress = progress.or(served);
-                    self.keep_or_release(stream, http1);
-                }
-                Err(failure) => {
-                    progress = Progress::Some;
-                    self.end_over_http1(stream, failure);
-                }
+/// Writes the requests, and reads the responses, of all exchanges over HTTP/1.
+pub(super) fn serve_http1(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut Scratch) -> Progress {
+    let mut progress = Progress::None;
+    for (stream, mut http1) in std::mem::take(&mut connection.over_http1) {
+        match serve_one_over_http1(connection, cx, scratch, stream, &mut http1) {
+            Ok(served) => {
+                progress = progress.or(served);
+                keep_or_release(connection, stream, http1);
+            }
+            Err(failure) => {
+                progress = Progress::Some;
+                end_over_http1(connection, stream, failure);
             }
         }
-        if progress == Progress::Some {
-            self.finish_events();
-        }
-        progress
     }
+    if progress == Progress::Some {
+        connection.finish_events();
+    }
+    progress
+}
 
-    fn serve_one_over_http1(
-        &mut self,
-        cx: &mut Context<'_>,
-        scratch: &mut Scratch,
-        stream: StreamId,
-        http1: &mut Http1Upstream,
-    ) -> Result<Progress, Http1Failure> {
-        if self.exchanges.open.get(&stream).is_none_or(|exchange| exchange.route != Route::Http1) {
-            return Ok(Progress::None);
-        }
-        let (exchanges, downstream) = (&mut self.exchanges, &mut self.downstream);
-        let sent = http1.send_request(cx, scratch, stream, exchanges, downstream);
-        let is_unread = downstream.output().len() > OUTPUT_BYTES_MAX;
-        let read = if is_unread { Step::Blocked } else { http1.read_response(cx, scratch, stream, exchanges, downstream)? };
-        Ok(if (sent, read) == (Step::Blocked, Step::Blocked) { Progress::None } else { Progress::Some })
+fn serve_one_over_http1(
+    connection: &mut ConnectionState<'_>,
+    cx: &mut Context<'_>,
+    scratch: &mut Scratch,
+    stream: StreamId,
+    http1: &mut Http1Upstream,
+) -> Result<Progress, Http1Failure> {
+    if connection.exchanges.open.get(&stream).is_none_or(|exchange| exchange.route != Route::Http1) {
+        return Ok(Progress::None);
     }
+    let (exchanges, downstream) = (&mut connection.exchanges, &mut connection.downstream);
+    let sent = http1.send_request(cx, scratch, stream, exchanges, downstream);
+    let is_unread = downstream.output().len() > OUTPUT_BYTES_MAX;
+    let read = if is_unread { Step::Blocked } else { http1.read_response(cx, scratch, stream, exchanges, downstream)? };
+    Ok(if (sent, read) == (Step::Blocked, Step::Blocked) { Progress::None } else { Progress::Some })
+}
 
-    /// Keeps the connection while its exchange needs it. After the response, it goes back to the worker if it can be used
-    /// again; if the request is still under way, nothing reads its rest.
-    fn keep_or_release(&mut self, stream: StreamId, http1: Http1Upstream) {
-        let Some(exchange) = self.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Http1) else {
-            return;
-        };
-        if !http1.is_complete() {
-            return self.over_http1.push((stream, http1));
-        }
-        if let Some(peer) = http1.into_reusable(exchange) {
-            self.worker.upstreams.release(peer, Instant::now());
-        }
-        exchange.route = Route::None;
-        self.exchanges.note_changed(stream);
+/// Keeps the connection while its exchange needs it. After the response, it goes back to the worker if it can be used
+/// again; if the request is still under way, nothing reads its rest.
+fn keep_or_release(connection: &mut ConnectionState<'_>, stream: StreamId, http1: Http1Upstream) {
+    let Some(exchange) = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Http1) else {
+        return;
+    };
+    if !http1.is_complete() {
+        return connection.over_http1.push((stream, http1));
     }
+    if let Some(peer) = http1.into_reusable(exchange) {
+        connection.worker.upstreams.release(peer, Instant::now());
+    }
+    exchange.route = Route::None;
+    connection.exchanges.note_changed(stream);
+}
 
-    /// Sends the request again if that is safe, or ends the exchange.
-    fn end_over_http1(&mut self, stream: StreamId, failure: Http1Failure) {
-        if matches!(failure, Http1Failure::SpeaksHttp2 | Http1Failure::Closed) {
-            // The next request finds out again.
-            self.worker.http2.set_protocol(ServiceProtocol::Unknown);
-        }
-        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
-        let is_unprocessed = matches!(failure, Http1Failure::Stale | Http1Failure::SpeaksHttp2);
-        let is_awaited = exchange.progress == ResponseProgress::Awaited;
-        if is_unprocessed && is_awaited && exchange.attempts < ATTEMPTS_MAX && exchange.request.rewind() {
-            exchange.route = Route::Waiting;
-            return self.upstreams.wait(stream);
-        }
-        let answer = match failure {
-            Http1Failure::Invalid(why) => error_response::invalid_response(why, exchange.audience),
-            _ => error_response::reset(exchange.audience),
-        };
-        self.exchanges.fail(&mut self.downstream, stream, &answer);
+/// Sends the request again if that is safe, or ends the exchange.
+fn end_over_http1(connection: &mut ConnectionState<'_>, stream: StreamId, failure: Http1Failure) {
+    if matches!(failure, Http1Failure::SpeaksHttp2 | Http1Failure::Closed) {
+        // The next request finds out again.
+        connection.worker.http2.set_protocol(ServiceProtocol::Unknown);
     }
+    let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
+    let is_unprocessed = matches!(failure, Http1Failure::Stale | Http1Failure::SpeaksHttp2);
+    let is_awaited = exchange.progress == ResponseProgress::Awaited;
+    if is_unprocessed && is_awaited && exchange.attempts < ATTEMPTS_MAX && exchange.request.rewind() {
+        exchange.route = Route::Waiting;
+        return connection.upstreams.wait(stream);
+    }
+    let answer = match failure {
+        Http1Failure::Invalid(why) => error_response::invalid_response(why, exchange.audience),
+        _ => error_response::reset(exchange.audience),
+    };
+    connection.exchanges.fail(&mut connection.downstream, stream, &answer);
 }

@@ -4,115 +4,118 @@ use std::task::{Context, Poll};
 
 use http2::connection::handler::Writable;
 
-use crate::http2::connection::upstream_end::UpstreamEnd;
-use crate::http2::connection::{Http2Connection, OUTPUT_BYTES_MAX, Progress};
+use crate::http2::connection::upstream_end::{UpstreamEnd, end_upstream};
+use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress};
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstream_events::{UpstreamEvents, UpstreamState};
 use crate::upstream::http2::poll_write_output;
 
-impl Http2Connection<'_> {
-    /// Serves all connections to the service.
-    pub(super) fn serve_upstreams(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
-        let (mut progress, mut position) = (Progress::None, 0);
-        while position < self.upstreams.len() {
-            match self.serve_upstream(position, cx, scratch) {
-                Ok(served) => {
-                    progress = progress.or(served);
-                    position += 1;
-                }
-                Err(end) => {
-                    self.end_upstream(position, end);
-                    progress = Progress::Some;
-                }
+/// Serves all connections to the service.
+pub(super) fn serve_upstreams(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+    let (mut progress, mut position) = (Progress::None, 0);
+    while position < connection.upstreams.len() {
+        match serve_upstream(connection, position, cx, scratch) {
+            Ok(served) => {
+                progress = progress.or(served);
+                position += 1;
             }
-            self.finish_events();
+            Err(end) => {
+                end_upstream(connection, position, end);
+                progress = Progress::Some;
+            }
         }
-        progress
+        connection.finish_events();
     }
+    progress
+}
 
-    /// Writes the requests, and reads the responses, of one connection to the service.
-    fn serve_upstream(&mut self, position: usize, cx: &mut Context<'_>, scratch: &mut [u8]) -> Result<Progress, UpstreamEnd> {
-        self.send_requests(position);
-        let Some((id, upstream)) = self.upstreams.at(position) else { return Ok(Progress::None) };
-        poll_write_output(cx, &mut upstream.connection, &mut upstream.socket)?;
-        if upstream.is_unused() && upstream.connection.can_open().is_err() {
-            return Err(UpstreamEnd::Closed);
-        }
-        if self.downstream.output().len() > OUTPUT_BYTES_MAX {
-            return Ok(Progress::None);
-        }
-        let filled = match upstream.socket.poll_fill(cx, scratch) {
-            Poll::Pending => return Ok(Progress::None),
-            Poll::Ready(filled) => filled?,
-        };
-        upstream.reads += 1;
-        let input = &scratch[..filled.length];
-        let mut state = UpstreamState::default();
-        let mut events = UpstreamEvents {
-            exchanges: &mut self.exchanges,
-            downstream: &mut self.downstream,
-            id,
-            streams: &mut upstream.streams,
-            state: &mut state,
-        };
-        let received = upstream.connection.receive(input, &mut events);
-        upstream.is_proven |= state.settings;
-        upstream.refused_at = if state.settings { None } else { state.refused_at.or(upstream.refused_at) };
-        upstream.resets += state.resets;
-        match received {
-            Ok(_) if filled.ended => return Err(UpstreamEnd::Closed),
-            Ok(read) => upstream.socket.unread_partial(&input[read..]),
-            Err(error) if upstream.is_proven => return Err(UpstreamEnd::Faulty(error)),
-            Err(_) => return Err(UpstreamEnd::Foreign),
-        }
-        state.unprocessed.into_iter().for_each(|stream| self.upstreams.wait(stream));
-        state.writable.into_iter().for_each(|writable| self.queue_requests(position, writable));
-        Ok(Progress::Some)
+/// Writes the requests, and reads the responses, of one connection to the service.
+fn serve_upstream(
+    connection: &mut ConnectionState<'_>,
+    position: usize,
+    cx: &mut Context<'_>,
+    scratch: &mut [u8],
+) -> Result<Progress, UpstreamEnd> {
+    send_requests(connection, position);
+    let Some((id, upstream)) = connection.upstreams.at(position) else { return Ok(Progress::None) };
+    poll_write_output(cx, &mut upstream.connection, &mut upstream.socket)?;
+    if upstream.is_unused() && upstream.connection.can_open().is_err() {
+        return Err(UpstreamEnd::Closed);
     }
+    if connection.downstream.output().len() > OUTPUT_BYTES_MAX {
+        return Ok(Progress::None);
+    }
+    let filled = match upstream.socket.poll_fill(cx, scratch) {
+        Poll::Pending => return Ok(Progress::None),
+        Poll::Ready(filled) => filled?,
+    };
+    upstream.reads += 1;
+    let input = &scratch[..filled.length];
+    let mut state = UpstreamState::default();
+    let mut events = UpstreamEvents {
+        exchanges: &mut connection.exchanges,
+        downstream: &mut connection.downstream,
+        id,
+        streams: &mut upstream.streams,
+        state: &mut state,
+    };
+    let received = upstream.connection.receive(input, &mut events);
+    upstream.is_proven |= state.settings;
+    upstream.refused_at = if state.settings { None } else { state.refused_at.or(upstream.refused_at) };
+    upstream.resets += state.resets;
+    match received {
+        Ok(_) if filled.ended => return Err(UpstreamEnd::Closed),
+        Ok(read) => upstream.socket.unread_partial(&input[read..]),
+        Err(error) if upstream.is_proven => return Err(UpstreamEnd::Faulty(error)),
+        Err(_) => return Err(UpstreamEnd::Foreign),
+    }
+    state.unprocessed.into_iter().for_each(|stream| connection.upstreams.wait(stream));
+    state.writable.into_iter().for_each(|writable| queue_requests(connection, position, writable));
+    Ok(Progress::Some)
+}
 
-    /// Lets request bodies go on whose window is open again.
-    fn queue_requests(&mut self, position: usize, writable: Writable) {
-        let Some((id, upstream)) = self.upstreams.at(position) else { return };
-        let mut queue = |stream| {
-            if let Some(exchange) = self.exchanges.open.get_mut(&stream)
-                && matches!(exchange.route, Route::Upstream { upstream, .. } if upstream == id)
-                && exchange.request.has_waiting()
-                && !std::mem::replace(&mut exchange.request.is_queued, true)
-            {
+/// Lets request bodies go on whose window is open again.
+fn queue_requests(connection: &mut ConnectionState<'_>, position: usize, writable: Writable) {
+    let Some((id, upstream)) = connection.upstreams.at(position) else { return };
+    let mut queue = |stream| {
+        if let Some(exchange) = connection.exchanges.open.get_mut(&stream)
+            && matches!(exchange.route, Route::Upstream { upstream, .. } if upstream == id)
+            && exchange.request.has_waiting()
+            && !std::mem::replace(&mut exchange.request.is_queued, true)
+        {
+            upstream.backlog.push_back(stream);
+        }
+    };
+    match writable {
+        Writable::Stream(stream) => upstream.streams.get(&stream).copied().into_iter().for_each(&mut queue),
+        Writable::Connection => upstream.streams.values().copied().for_each(&mut queue),
+    }
+}
+
+/// Sends what waits of the requests on one connection to the service, in turns.
+fn send_requests(connection: &mut ConnectionState<'_>, position: usize) {
+    let Some((id, upstream)) = connection.upstreams.at(position) else { return };
+    while let Some(stream) = upstream.backlog.pop_front() {
+        let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { continue };
+        let Route::Upstream { upstream: served, stream: to, .. } = exchange.route else { continue };
+        if served != id {
+            continue;
+        }
+        if upstream.connection.connection_send_room() == 0 {
+            upstream.backlog.push_front(stream);
+            break;
+        }
+        exchange.request.is_queued = false;
+        let from = Leg { connection: &mut connection.downstream, stream };
+        let to = Leg { connection: &mut upstream.connection, stream: to };
+        match exchange.request.resume(Some(from), to, &mut connection.exchanges.ahead).state {
+            TransferState::Turn | TransferState::Connection => {
+                exchange.request.is_queued = true;
                 upstream.backlog.push_back(stream);
             }
-        };
-        match writable {
-            Writable::Stream(stream) => upstream.streams.get(&stream).copied().into_iter().for_each(&mut queue),
-            Writable::Connection => upstream.streams.values().copied().for_each(&mut queue),
-        }
-    }
-
-    /// Sends what waits of the requests on one connection to the service, in turns.
-    fn send_requests(&mut self, position: usize) {
-        let Some((id, upstream)) = self.upstreams.at(position) else { return };
-        while let Some(stream) = upstream.backlog.pop_front() {
-            let Some(exchange) = self.exchanges.open.get_mut(&stream) else { continue };
-            let Route::Upstream { upstream: served, stream: to, .. } = exchange.route else { continue };
-            if served != id {
-                continue;
-            }
-            if upstream.connection.connection_send_room() == 0 {
-                upstream.backlog.push_front(stream);
-                break;
-            }
-            exchange.request.is_queued = false;
-            let from = Leg { connection: &mut self.downstream, stream };
-            let to = Leg { connection: &mut upstream.connection, stream: to };
-            match exchange.request.resume(Some(from), to, &mut self.exchanges.ahead).state {
-                TransferState::Turn | TransferState::Connection => {
-                    exchange.request.is_queued = true;
-                    upstream.backlog.push_back(stream);
-                }
-                TransferState::Ended => self.exchanges.note_changed(stream),
-                TransferState::Content | TransferState::StreamWindow | TransferState::Closed => {}
-            }
+            TransferState::Ended => connection.exchanges.note_changed(stream),
+            TransferState::Content | TransferState::StreamWindow | TransferState::Closed => {}
         }
     }
 }

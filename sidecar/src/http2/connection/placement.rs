@@ -8,7 +8,7 @@ use http2::frame::StreamId;
 
 use crate::exchange::error_response;
 use crate::head::HeadFault;
-use crate::http2::connection::Http2Connection;
+use crate::http2::connection_state::ConnectionState;
 use crate::http2::http1_upstream::Http1Upstream;
 use crate::http2::own_response;
 use crate::http2::proxied_exchange::Route;
@@ -16,76 +16,74 @@ use crate::http2::upstreams::Placed;
 use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
 use crate::upstream::{ConnectError, ReuseCheck, Upstream};
 
-impl Http2Connection<'_> {
-    /// Sends the requests that wait for a connection, and opens connections for them.
-    pub(super) fn place_waiting(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) {
-        let worker = Rc::clone(&self.worker);
-        while let Some(stream) = self.upstreams.next_waiting() {
-            let waiting = self.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
-            let Some(exchange) = waiting else {
-                self.upstreams.pop_waiting();
-                continue;
-            };
-            let protocol = worker.http2.protocol();
-            if protocol == ServiceProtocol::Http1 {
-                let check = if exchange.is_idempotent { ReuseCheck::Usual } else { ReuseCheck::Utmost };
-                let Some(upstream) = worker.upstreams.acquire(check).or_else(|| self.connect(cx)) else { break };
-                self.start_over_http1(cx, stream, upstream);
-            } else if self.upstreams.place(protocol, stream, exchange) == Placed::Sent {
-                self.upstreams.pop_waiting();
-            } else if !self.upstreams.acquire(&worker, scratch) {
-                if self.upstreams.has_unproven() {
-                    break;
-                }
-                let Some(upstream) = self.connect(cx) else { break };
-                self.upstreams.insert(Http2Upstream::new(upstream.peer, Instant::now()));
+/// Sends the requests that wait for a connection, and opens connections for them.
+pub(super) fn place_waiting(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut [u8]) {
+    let worker = Rc::clone(&connection.worker);
+    while let Some(stream) = connection.upstreams.next_waiting() {
+        let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
+        let Some(exchange) = waiting else {
+            connection.upstreams.pop_waiting();
+            continue;
+        };
+        let protocol = worker.http2.protocol();
+        if protocol == ServiceProtocol::Http1 {
+            let check = if exchange.is_idempotent { ReuseCheck::Usual } else { ReuseCheck::Utmost };
+            let Some(upstream) = worker.upstreams.acquire(check).or_else(|| connect(connection, cx)) else { break };
+            start_over_http1(connection, cx, stream, upstream);
+        } else if connection.upstreams.place(protocol, stream, exchange) == Placed::Sent {
+            connection.upstreams.pop_waiting();
+        } else if !connection.upstreams.acquire(&worker, scratch) {
+            if connection.upstreams.has_unproven() {
+                break;
             }
-        }
-        self.finish_events();
-    }
-
-    /// A new connection, once it is open. If it cannot be opened, all requests that wait have failed.
-    fn connect(&mut self, cx: &mut Context<'_>) -> Option<Upstream> {
-        let worker = Rc::clone(&self.worker);
-        match self.upstreams.poll_connect(cx, &worker) {
-            Poll::Pending => None,
-            Poll::Ready(Ok(upstream)) => Some(upstream),
-            Poll::Ready(Err(error)) => {
-                self.fail_waiting(&error);
-                None
-            }
+            let Some(upstream) = connect(connection, cx) else { break };
+            connection.upstreams.insert(Http2Upstream::new(upstream.peer, Instant::now()));
         }
     }
+    connection.finish_events();
+}
 
-    /// Ends all exchanges that wait for a connection. The service may speak another protocol when it is there again.
-    fn fail_waiting(&mut self, error: &ConnectError) {
-        self.worker.http2.set_protocol(ServiceProtocol::Unknown);
-        while let Some(stream) = self.upstreams.pop_waiting() {
-            let Some(exchange) = self.exchanges.open.get_mut(&stream) else { continue };
-            exchange.record.set_author(error_response::author(error));
-            let answer = error_response::for_connect_error(error, exchange.audience);
-            self.exchanges.fail(&mut self.downstream, stream, &answer);
+/// A new connection, once it is open. If it cannot be opened, all requests that wait have failed.
+fn connect(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) -> Option<Upstream> {
+    let worker = Rc::clone(&connection.worker);
+    match connection.upstreams.poll_connect(cx, &worker) {
+        Poll::Pending => None,
+        Poll::Ready(Ok(upstream)) => Some(upstream),
+        Poll::Ready(Err(error)) => {
+            fail_waiting(connection, &error);
+            None
         }
     }
+}
 
-    /// Sends the next request that waits over HTTP/1.
-    fn start_over_http1(&mut self, cx: &mut Context<'_>, stream: StreamId, upstream: Upstream) {
-        self.upstreams.pop_waiting();
-        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
-        match Http1Upstream::start(cx, upstream, exchange) {
-            Ok(http1) => {
-                exchange.route = Route::Http1;
-                self.over_http1.push((stream, http1));
-            }
-            Err(fault) => self.refuse_translation(stream, fault),
+/// Ends all exchanges that wait for a connection. The service may speak another protocol when it is there again.
+fn fail_waiting(connection: &mut ConnectionState<'_>, error: &ConnectError) {
+    connection.worker.http2.set_protocol(ServiceProtocol::Unknown);
+    while let Some(stream) = connection.upstreams.pop_waiting() {
+        let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { continue };
+        exchange.record.set_author(error_response::author(error));
+        let answer = error_response::for_connect_error(error, exchange.audience);
+        connection.exchanges.fail(&mut connection.downstream, stream, &answer);
+    }
+}
+
+/// Sends the next request that waits over HTTP/1.
+fn start_over_http1(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, stream: StreamId, upstream: Upstream) {
+    connection.upstreams.pop_waiting();
+    let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
+    match Http1Upstream::start(cx, upstream, exchange) {
+        Ok(http1) => {
+            exchange.route = Route::Http1;
+            connection.over_http1.push((stream, http1));
         }
+        Err(fault) => refuse_translation(connection, stream, fault),
     }
+}
 
-    fn refuse_translation(&mut self, stream: StreamId, fault: HeadFault) {
-        let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
-        let answer = error_response::for_request(fault, exchange.audience);
-        exchange.record.answered_by_sitio(&answer);
-        let response = own_response::plain(&self.worker, &answer, exchange.facts);
-        self.exchanges.answer(&mut self.downstream, stream, &response);
-    }
+fn refuse_translation(connection: &mut ConnectionState<'_>, stream: StreamId, fault: HeadFault) {
+    let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
+    let answer = error_response::for_request(fault, exchange.audience);
+    exchange.record.answered_by_sitio(&answer);
+    let response = own_response::plain(&connection.worker, &answer, exchange.facts);
+    connection.exchanges.answer(&mut connection.downstream, stream, &response);
 }

@@ -8,7 +8,7 @@ use http2::frame::StreamId;
 use crate::exchange::error_response;
 use crate::exchange::error_response::Audience;
 use crate::head::answer::Answer;
-use crate::http2::connection::Http2Connection;
+use crate::http2::connection_state::ConnectionState;
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::upstream::http2::ServiceProtocol;
 
@@ -29,40 +29,38 @@ impl From<io::Error> for UpstreamEnd {
     }
 }
 
-impl Http2Connection<'_> {
-    /// Removes a connection, and ends its exchanges or sends their requests again.
-    pub(super) fn end_upstream(&mut self, position: usize, end: UpstreamEnd) {
-        let Some((id, upstream)) = self.upstreams.remove(position) else { return };
-        let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none();
-        if is_foreign {
-            // Requests that were sent behind the preface have not been processed: it is no request in HTTP/1.
-            let protocol = match (self.worker.http2.protocol(), end) {
-                (_, UpstreamEnd::Foreign) | (ServiceProtocol::Unknown, _) => ServiceProtocol::Http1,
-                _ => ServiceProtocol::Unknown,
-            };
-            self.worker.http2.set_protocol(protocol);
+/// Removes a connection, and ends its exchanges or sends their requests again.
+pub(super) fn end_upstream(connection: &mut ConnectionState<'_>, position: usize, end: UpstreamEnd) {
+    let Some((id, upstream)) = connection.upstreams.remove(position) else { return };
+    let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none();
+    if is_foreign {
+        // Requests that were sent behind the preface have not been processed: it is no request in HTTP/1.
+        let protocol = match (connection.worker.http2.protocol(), end) {
+            (_, UpstreamEnd::Foreign) | (ServiceProtocol::Unknown, _) => ServiceProtocol::Http1,
+            _ => ServiceProtocol::Unknown,
+        };
+        connection.worker.http2.set_protocol(protocol);
+    }
+    let mut streams: Vec<(StreamId, StreamId)> = upstream.streams.iter().map(|(from, to)| (*from, *to)).collect();
+    // The requests are sent again in the order in which they came.
+    streams.sort_unstable();
+    for (from, to) in streams {
+        let Some(exchange) = connection.exchanges.open.get_mut(&to) else { continue };
+        let Route::Upstream { upstream: served, stream, reads } = exchange.route else { continue };
+        if (served, stream) != (id, from) {
+            continue;
         }
-        let mut streams: Vec<(StreamId, StreamId)> = upstream.streams.iter().map(|(from, to)| (*from, *to)).collect();
-        // The requests are sent again in the order in which they came.
-        streams.sort_unstable();
-        for (from, to) in streams {
-            let Some(exchange) = self.exchanges.open.get_mut(&to) else { continue };
-            let Route::Upstream { upstream: served, stream, reads } = exchange.route else { continue };
-            if (served, stream) != (id, from) {
-                continue;
-            }
-            exchange.route = Route::None;
-            let is_silent = (upstream.reads == reads && exchange.is_idempotent) || end == UpstreamEnd::Foreign;
-            if exchange.response.is_complete() {
-                exchange.request.discard(&mut self.downstream, &mut self.exchanges.ahead);
-                self.exchanges.note_changed(to);
-            } else if is_silent && may_be_sent_again(exchange) {
-                exchange.route = Route::Waiting;
-                self.upstreams.wait(to);
-            } else {
-                let answer = answer_to(end, is_foreign, exchange.audience);
-                self.exchanges.fail(&mut self.downstream, to, &answer);
-            }
+        exchange.route = Route::None;
+        let is_silent = (upstream.reads == reads && exchange.is_idempotent) || end == UpstreamEnd::Foreign;
+        if exchange.response.is_complete() {
+            exchange.request.discard(&mut connection.downstream, &mut connection.exchanges.ahead);
+            connection.exchanges.note_changed(to);
+        } else if is_silent && may_be_sent_again(exchange) {
+            exchange.route = Route::Waiting;
+            connection.upstreams.wait(to);
+        } else {
+            let answer = answer_to(end, is_foreign, exchange.audience);
+            connection.exchanges.fail(&mut connection.downstream, to, &answer);
         }
     }
 }

@@ -1,0 +1,109 @@
+//! The state of one downstream connection over HTTP/2.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Instant;
+
+use http2::connection::Connection;
+use http2::frame::StreamId;
+
+use crate::exchange::context::WorkerContext;
+use crate::http2::exchanges::Exchanges;
+use crate::http2::field_list::FieldList;
+use crate::http2::http1_upstream::Http1Upstream;
+use crate::http2::upstreams::Upstreams;
+use crate::http2::{limits, request_head};
+use crate::socket::buffered_conn::BufferedConn;
+use crate::socket::deadlines::Deadline;
+
+/// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
+/// the sidecar keep responses.
+pub(super) const OUTPUT_BYTES_MAX: usize = 128 * 1024;
+
+/// A downstream connection.
+pub(super) struct ConnectionState<'a> {
+    pub(super) worker: Rc<WorkerContext>,
+    pub(super) socket: &'a mut BufferedConn,
+    pub(super) timer: &'a Deadline,
+    pub(super) caller: IpAddr,
+    pub(super) forwarded: FieldList,
+    pub(super) downstream: Connection,
+    pub(super) exchanges: Exchanges,
+    pub(super) upstreams: Upstreams,
+    /// The exchanges that the service handles over HTTP/1, with their connections.
+    pub(super) over_http1: Vec<(StreamId, Http1Upstream)>,
+    pub(super) requests: u64,
+    pub(super) close_state: CloseState,
+    /// The client has answered the PING that followed GOAWAY.
+    pub(super) is_drained: bool,
+    pub(super) armed: Option<Instant>,
+    pub(super) head_deadline: Option<Instant>,
+    /// Since when no exchange is under way.
+    pub(super) idle_since: Option<Instant>,
+}
+
+/// The state of the connection's shutdown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CloseState {
+    Open,
+    /// The client knows that it shall open no more streams. Those on their way are accepted until it has answered PING.
+    Draining {
+        since: Instant,
+    },
+    /// The client knows the last stream that is served.
+    GoawaySent,
+}
+
+/// The connection is over.
+pub(super) struct Ended;
+
+/// Whether bytes were read or written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    None,
+    Some,
+}
+
+impl<'a> ConnectionState<'a> {
+    /// Begins to serve a connection whose preface has been seen.
+    pub(super) fn new(
+        worker: &Rc<WorkerContext>,
+        socket: &'a mut BufferedConn,
+        timer: &'a Deadline,
+        caller: IpAddr,
+        forwarded: &str,
+    ) -> Self {
+        Self {
+            worker: Rc::clone(worker),
+            socket,
+            timer,
+            caller,
+            forwarded: request_head::forwarded(worker.forwarding(), forwarded),
+            downstream: Connection::server(limits::downstream(worker)),
+            exchanges: Exchanges::new(Rc::clone(worker)),
+            upstreams: Upstreams::default(),
+            over_http1: Vec::new(),
+            requests: 0,
+            close_state: CloseState::Open,
+            is_drained: false,
+            armed: None,
+            head_deadline: None,
+            idle_since: None,
+        }
+    }
+
+    /// Does what the events of a connection could not do while it was being read.
+    pub(super) fn finish_events(&mut self) {
+        self.exchanges.remove_ended(&mut self.downstream);
+        while let Some(detached) = self.exchanges.take_detached() {
+            self.upstreams.detach(detached);
+        }
+    }
+}
+
+impl Progress {
+    /// Whether either has moved bytes.
+    pub(super) fn or(self, other: Self) -> Self {
+        if self == Self::Some { self } else { other }
+    }
+}
