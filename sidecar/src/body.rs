@@ -69,6 +69,11 @@ impl Body {
         }
     }
 
+    /// Frames the rest for another receiver.
+    pub fn redirect(&mut self, to: To) {
+        self.to = to;
+    }
+
     /// Whether the last byte was forwarded.
     pub fn is_done(&self) -> bool {
         matches!(self.from, From::Done)
@@ -106,9 +111,16 @@ impl Body {
 
     /// Ends a body that ends with the connection, in the receiver's framing.
     pub fn close(&mut self, out: &mut Vec<u8>) {
+        self.close_with(&[], out);
+    }
+
+    /// The same, with lines of trailers, for which only chunks have a place.
+    pub fn close_with(&mut self, trailers: &[u8], out: &mut Vec<u8>) {
         self.from = From::Done;
         if self.to == To::Chunks {
-            out.extend_from_slice(b"0\r\n\r\n");
+            out.extend_from_slice(b"0\r\n");
+            out.extend_from_slice(trailers);
+            out.extend_from_slice(b"\r\n");
         }
     }
 

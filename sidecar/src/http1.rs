@@ -25,9 +25,12 @@ use crate::protocol::Detected;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::stream::Stream;
 use crate::upstream::ReuseCheck;
+use crate::upstream::http2::ServiceProtocol;
 
 mod connection;
 mod detect;
+mod exchange_deadlines;
+mod over_http2;
 mod relay;
 mod request;
 mod tcp_passthrough;
@@ -84,6 +87,9 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
 /// Forwards the request to the service, and the response back.
 async fn forward(connection: &mut Http1Connection) -> AfterExchange {
     let worker = Rc::clone(&connection.worker);
+    if worker.http2.protocol() == ServiceProtocol::OnlyHttp2 {
+        return forward_over_http2(connection).await;
+    }
     let repeatable = connection.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
     let mut pooled = worker.upstreams.acquire(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
     loop {
@@ -116,8 +122,21 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
             }
             Ok(RelayOutcome::Upgraded) => return run_upgraded(connection, upstream.peer).await,
             Err(RelayError::StaleConnection) => {}
+            Err(RelayError::SpeaksHttp2) => {
+                worker.http2.set_protocol(ServiceProtocol::OnlyHttp2);
+                return forward_over_http2(connection).await;
+            }
             Err(error) => return conclude(connection, error).await,
         }
+    }
+}
+
+/// Forwards the request to a service that speaks only HTTP/2.
+async fn forward_over_http2(connection: &mut Http1Connection) -> AfterExchange {
+    // This future is rare and large.
+    match Box::pin(over_http2::forward(connection)).await {
+        Ok(next) => next,
+        Err(error) => conclude(connection, error).await,
     }
 }
 
@@ -139,6 +158,7 @@ async fn conclude(connection: &mut Http1Connection, error: RelayError) -> AfterE
     let audience = connection.audience();
     match error {
         RelayError::StaleConnection | RelayError::Reset => connection.fail(&error_response::reset(audience)).await,
+        RelayError::SpeaksHttp2 => connection.fail(&error_response::invalid_response("it speaks HTTP/2 only", audience)).await,
         RelayError::TimedOut => connection.fail(&error_response::timed_out(audience)).await,
         RelayError::InvalidResponse(why) => connection.fail(&error_response::invalid_response(why, audience)).await,
         RelayError::MalformedRequest(why) => {

@@ -15,7 +15,6 @@ mod connection_state;
 mod downstream_events;
 mod exchange_record;
 mod exchanges;
-mod field_list;
 mod grpc;
 mod http1_messages;
 mod http1_upstream;

@@ -106,6 +106,11 @@ pub fn greeting(first: &[u8]) -> ServerFirstBytes {
     }
 }
 
+/// Whether a service's first bytes are those of HTTP/2.
+pub fn speaks_http2(first: &[u8]) -> bool {
+    first.first() == Some(&0) && greeting(first) == ServerFirstBytes::Http
+}
+
 /// Whether one is a prefix of the other, ignoring case.
 fn is_start(bytes: &[u8], known: &[u8]) -> bool {
     let length = bytes.len().min(known.len());

@@ -9,6 +9,9 @@ use crate::head::{FieldSlots, Framing, HeadFault, HeadLimits, Parsed, Version};
 /// a name, and drops a reason phrase that contains it.
 const STAND_IN: u8 = 0x80;
 
+/// Interim responses forwarded per request. Two are usual: 100 and 103.
+pub const INTERIM_MAX: usize = 32;
+
 /// The head of a response.
 #[derive(Debug)]
 pub struct ResponseHead<'h, 'b> {

@@ -8,12 +8,11 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::exchange::context::{Scratch, WorkerContext};
 use crate::head::write::Persistence;
-use crate::http1::relay::deadlines::RelayDeadlines;
+use crate::http1::exchange_deadlines::ExchangeDeadlines;
 use crate::socket::buffered_conn::{BufferedConn, Filled};
 use crate::socket::deadlines::Deadline;
 use crate::upstream::Upstream;
 
-mod deadlines;
 mod response;
 
 /// How an exchange was forwarded.
@@ -34,6 +33,8 @@ pub(super) enum RelayError {
     Reset,
     /// No response before the deadline.
     TimedOut,
+    /// The service has sent SETTINGS: it speaks HTTP/2 only.
+    SpeaksHttp2,
     /// No valid response.
     InvalidResponse(&'static str),
     /// The response was aborted after part of it was forwarded.
@@ -53,7 +54,7 @@ pub(super) struct Relay<'a> {
     downstream: &'a mut BufferedConn,
     upstream: &'a mut Upstream,
     timer: &'a Deadline,
-    deadlines: RelayDeadlines<'a>,
+    deadlines: ExchangeDeadlines<'a>,
     request: RequestProgress,
     response: ResponseProgress,
     interims: usize,
@@ -104,7 +105,7 @@ impl<'a> Relay<'a> {
             downstream,
             upstream,
             timer,
-            deadlines: RelayDeadlines::new(timer, response, timeouts),
+            deadlines: ExchangeDeadlines::new(timer, response, timeouts),
             request: RequestProgress::Unsent,
             response: ResponseProgress::Silent,
             interims: 0,

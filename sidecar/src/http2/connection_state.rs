@@ -9,12 +9,12 @@ use http2::frame::StreamId;
 
 use crate::exchange::context::WorkerContext;
 use crate::http2::exchanges::Exchanges;
-use crate::http2::field_list::FieldList;
 use crate::http2::http1_upstream::Http1Upstream;
 use crate::http2::upstreams::Upstreams;
 use crate::http2::{limits, request_head};
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
+use crate::upstream::http2::field_list::FieldList;
 
 /// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
 /// the sidecar keep responses.

@@ -17,12 +17,12 @@ use crate::head::HeadFault;
 use crate::head::request::{RequestHead, TOO_LARGE};
 use crate::http2::exchange_record::{ExchangeRecord, Grpc};
 use crate::http2::exchanges::Exchanges;
-use crate::http2::field_list::FieldList;
 use crate::http2::own_response::{RequestFacts, TURNED_OFF};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstreams::{Placed, Upstreams};
 use crate::http2::{grpc, own_response, request_head};
+use crate::upstream::http2::field_list::FieldList;
 
 /// The fault of a request that the connection has refused. `StreamError` has the details, for the log.
 const MALFORMED: HeadFault = HeadFault { status: 400, reason: RefusalReason::Http2, why: "the head is malformed" };

@@ -12,12 +12,12 @@ use http2::streams::StreamMap;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response;
 use crate::head::answer::{Answer, reason_of};
-use crate::http2::field_list::FieldList;
 use crate::http2::own_response::{NO_ANSWER, OwnResponse};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
 use crate::http2::read_ahead::ReadAhead;
 use crate::http2::transfer::{Leg, Moved, TransferState};
 use crate::http2::{grpc, own_response};
+use crate::upstream::http2::field_list::FieldList;
 
 /// The exchanges of one downstream connection.
 pub(super) struct Exchanges {

@@ -3,7 +3,7 @@
 use http2::hpack::Field;
 use mesh::exchange::Outcome;
 
-use crate::http2::field_list::FieldList;
+use crate::upstream::http2::field_list::FieldList;
 
 /// `UNKNOWN`: also what a client assumes for a call that ends without a status.
 pub(super) const UNKNOWN: u8 = 2;

@@ -9,7 +9,7 @@ use crate::head::date::DateCache;
 use crate::head::fields::{KnownField, is_named, known};
 use crate::head::response::ResponseHead;
 use crate::head::write::is_sendable;
-use crate::http2::field_list::FieldList;
+use crate::upstream::http2::field_list::FieldList;
 
 /// How the body of a request is framed in HTTP/1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

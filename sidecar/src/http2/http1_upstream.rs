@@ -9,17 +9,16 @@ use crate::body::{Body, To};
 use crate::decorator::Verdict;
 use crate::exchange::context::{Scratch, WorkerContext};
 use crate::exchange::decorators;
-use crate::head::response::{ResponseHead, ResponseTo};
+use crate::head::response::{INTERIM_MAX, ResponseHead, ResponseTo};
 use crate::head::{Framing, HeadFault, Parsed, response};
 use crate::http2::exchanges::Exchanges;
-use crate::http2::field_list::FieldList;
 use crate::http2::http1_messages::RequestFraming;
 use crate::http2::proxied_exchange::{ProxiedExchange, Route};
 use crate::http2::transfer::Leg;
-use crate::http2::upstream_events::INTERIM_MAX;
 use crate::http2::{http1_messages, own_response};
-use crate::protocol::{ServerFirstBytes, greeting};
+use crate::protocol::speaks_http2;
 use crate::socket::buffered_conn::BufferedConn;
+use crate::upstream::http2::field_list::FieldList;
 use crate::upstream::{ConnectionOrigin, Upstream};
 
 /// A connection and how far its exchange has come.
@@ -195,7 +194,7 @@ impl Http1Upstream {
         downstream: &mut Connection,
     ) -> Result<Option<usize>, Http1Failure> {
         let worker = std::rc::Rc::clone(&exchanges.worker);
-        if matches!(self.response, Response::Silent) && !input.starts_with(b"HTTP") && greeting(input) == ServerFirstBytes::Http {
+        if matches!(self.response, Response::Silent) && speaks_http2(input) {
             return Err(Http1Failure::SpeaksHttp2);
         }
         self.response = Response::Begun;

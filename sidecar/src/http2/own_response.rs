@@ -6,8 +6,8 @@ use http2::hpack::Field;
 use crate::exchange::context::WorkerContext;
 use crate::head::answer::Answer;
 use crate::head::write::is_sendable;
-use crate::http2::field_list::FieldList;
 use crate::http2::grpc;
+use crate::upstream::http2::field_list::FieldList;
 
 /// A response of the sidecar itself.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use http2::frame::{EndStream, StreamId};
 
 use crate::exchange::error_response::Audience;
 use crate::http2::exchange_record::ExchangeRecord;
-use crate::http2::field_list::FieldList;
 use crate::http2::own_response::RequestFacts;
 use crate::http2::transfer::Transfer;
 use crate::timeouts::Timeouts;
+use crate::upstream::http2::field_list::FieldList;
 
 /// Identifies a connection to the service among those of one downstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

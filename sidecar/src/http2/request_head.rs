@@ -11,7 +11,7 @@ use crate::head::fields::{Connectivity, KnownField, Sender, known};
 use crate::head::request::{NO_CONNECT, RequestHead, TOO_LARGE, TOO_LONG, UNKNOWN_METHOD, check_host, check_trace, target};
 use crate::head::write::ForwardedProto;
 use crate::head::{Framing, HeadFault, HeadLimits, Version};
-use crate::http2::field_list::FieldList;
+use crate::upstream::http2::field_list::FieldList;
 
 /// The fields, as decorators see them.
 pub(super) fn view(section: &FieldSection) -> Vec<Header<'_>> {

@@ -14,8 +14,8 @@ use crate::head::answer::Edit;
 use crate::head::fields::{Connectivity, KnownField, known};
 use crate::head::response::{LineFolding, ResponseHead};
 use crate::head::write::is_sendable;
-use crate::http2::field_list::FieldList;
 use crate::http2::request_head::view;
+use crate::upstream::http2::field_list::FieldList;
 
 /// Calls the decorators.
 pub(super) fn decorate(worker: &WorkerContext, endpoint: &Endpoint, status: u16, section: &FieldSection) -> Verdict {

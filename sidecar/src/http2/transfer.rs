@@ -3,9 +3,9 @@
 use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 
-use crate::http2::field_list::FieldList;
 use crate::http2::read_ahead::ReadAhead;
 use crate::socket::write_buffer::WriteBuffer;
+use crate::upstream::http2::field_list::FieldList;
 
 /// Bytes that one exchange sends before the next one has its turn.
 const TURN_BYTES: usize = 16 * 1024;

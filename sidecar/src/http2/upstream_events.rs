@@ -10,13 +10,11 @@ use http2::streams::StreamMap;
 use crate::decorator::Verdict;
 use crate::exchange::error_response;
 use crate::head::answer::Edit;
+use crate::head::response::INTERIM_MAX;
 use crate::http2::exchanges::Exchanges;
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
 use crate::http2::transfer::Leg;
 use crate::http2::{grpc, own_response, response_head};
-
-/// Interim responses forwarded per request. Two are usual: 100 and 103.
-pub(super) const INTERIM_MAX: usize = 32;
 
 /// How often a request is sent that the service does not process. Each time is on another connection, or after other
 /// streams have ended.

@@ -84,7 +84,9 @@ impl Upstreams {
     /// Sends the request on a connection with room. Before the service is known to speak HTTP/2, requests wait for
     /// its SETTINGS: another service might take their bytes for something else.
     pub(super) fn place(&mut self, protocol: ServiceProtocol, stream: StreamId, exchange: &mut ProxiedExchange) -> Placed {
-        let is_ready = |upstream: &Http2Upstream| upstream.is_proven || protocol == ServiceProtocol::Http2;
+        let is_ready = |upstream: &Http2Upstream| {
+            upstream.is_proven || matches!(protocol, ServiceProtocol::Http2 | ServiceProtocol::OnlyHttp2)
+        };
         let with_room = self.open.iter_mut().find(|(_, upstream)| is_ready(upstream) && upstream.has_room());
         let Some((id, upstream)) = with_room else { return Placed::NoRoom };
         let end = exchange.request.end_with_head();

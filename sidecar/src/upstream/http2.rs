@@ -16,6 +16,7 @@ use http2::streams::StreamMap;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::upstream::IDLE_MAX;
 
+pub(crate) mod field_list;
 mod idle_events;
 
 /// Flow-control window of one stream: the bytes of a body that each direction may buffer. With half of
@@ -63,6 +64,8 @@ pub enum ServiceProtocol {
     Unknown,
     /// HTTP/2 with prior knowledge.
     Http2,
+    /// HTTP/2 only: it has answered a request in HTTP/1 with frames.
+    OnlyHttp2,
     /// It answers the preface of HTTP/2 in HTTP/1, or closes the connection.
     Http1,
 }
@@ -242,7 +245,9 @@ impl Http2Pool {
 
     /// Records the settings of the service.
     pub fn note_settings(&self, connection: &Connection) {
-        self.protocol.set(ServiceProtocol::Http2);
+        if self.protocol.get() != ServiceProtocol::OnlyHttp2 {
+            self.protocol.set(ServiceProtocol::Http2);
+        }
         self.extended_connect.set(connection.peer_settings().extended_connect);
     }
 }

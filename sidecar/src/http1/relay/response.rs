@@ -11,10 +11,11 @@ use crate::exchange::context::Scratch;
 use crate::exchange::{KeepAlive, Repeatable, decorators};
 use crate::head::answer::{Answer, Edit, reason_of};
 use crate::head::fields::options;
-use crate::head::response::{ResponseHead, ResponseTo};
+use crate::head::response::{INTERIM_MAX, ResponseHead, ResponseTo};
 use crate::head::write::{Persistence, Plan};
 use crate::head::{Framing, Parsed, Version, request, response, write};
 use crate::http1::relay::{Progress, Relay, RelayError, ResponseProgress};
+use crate::protocol::speaks_http2;
 use crate::recorder::completed_exchange::Author;
 use crate::socket::buffered_conn::Filled;
 use crate::upstream::ConnectionOrigin;
@@ -22,9 +23,6 @@ use crate::upstream::ConnectionOrigin;
 /// The largest body part that is copied after its head to send both in one piece. A larger part is sent by
 /// a vectored write.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
-
-/// Interim responses forwarded per request. Two are usual: 100 and 103.
-const INTERIM_MAX: usize = 32;
 
 /// The only response besides 101 that must name the protocols to switch to (RFC 9110, section 15.5.22).
 const UPGRADE_REQUIRED: u16 = 426;
@@ -101,6 +99,7 @@ impl Relay<'_> {
                     self.upstream.peer.unread_partial(&input[used..]);
                     return Ok(None);
                 }
+                Parsed::Faulty(_) if speaks_http2(&input[used..]) => return Err(RelayError::SpeaksHttp2),
                 Parsed::Faulty(fault) => return Err(RelayError::InvalidResponse(fault.why)),
             };
             used += length;

@@ -8,24 +8,24 @@ const SENSITIVE: u32 = 1 << 31;
 
 /// A list of fields.
 #[derive(Debug, Clone, Default)]
-pub(super) struct FieldList {
+pub(crate) struct FieldList {
     bytes: Vec<u8>,
 }
 
 impl FieldList {
     /// An empty list in a buffer that is used again.
-    pub(super) fn reusing(mut bytes: Vec<u8>) -> Self {
+    pub(crate) fn reusing(mut bytes: Vec<u8>) -> Self {
         bytes.clear();
         Self { bytes }
     }
 
     /// The buffer, for another list.
-    pub(super) fn into_buffer(self) -> Vec<u8> {
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.bytes
     }
 
     /// Appends a field.
-    pub(super) fn push(&mut self, field: Field<'_>) {
+    pub(crate) fn push(&mut self, field: Field<'_>) {
         let sensitive = if field.indexing == Indexing::Never { SENSITIVE } else { 0 };
         self.bytes.extend_from_slice(&(field.name.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(&(field.value.len() as u32 | sensitive).to_le_bytes());
@@ -34,14 +34,14 @@ impl FieldList {
     }
 
     /// Appends a field by its name in any case. HTTP/2 has names in lower case only (RFC 9113, section 8.2.1).
-    pub(super) fn push_lower_case(&mut self, name: &str, value: &str) {
+    pub(crate) fn push_lower_case(&mut self, name: &str, value: &str) {
         let start = self.bytes.len() + LENGTHS_BYTES;
         self.push(Field::new(name, value));
         self.bytes[start..start + name.len()].make_ascii_lowercase();
     }
 
     /// Appends a field of HTTP/1: its name in any case, and its value perhaps folded over lines (RFC 9112, section 5.2).
-    pub(super) fn push_unfolded(&mut self, name: &str, value: &[u8]) {
+    pub(crate) fn push_unfolded(&mut self, name: &str, value: &[u8]) {
         let start = self.bytes.len() + LENGTHS_BYTES;
         self.push(Field::new(name, value));
         let (name, value) = self.bytes[start..].split_at_mut(name.len());
@@ -50,7 +50,7 @@ impl FieldList {
     }
 
     /// The fields in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Field<'_>> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
             let (lengths, after) = rest.split_first_chunk::<LENGTHS_BYTES>()?;

@@ -7,7 +7,7 @@ use crate::socket::deadlines::{Deadline, TICK};
 use crate::timeouts::Timeouts;
 
 /// The deadlines of one exchange.
-pub(super) struct RelayDeadlines<'a> {
+pub(super) struct ExchangeDeadlines<'a> {
     timer: &'a Deadline,
     /// How long the body may send nothing.
     body_timeout: Option<Duration>,
@@ -26,7 +26,7 @@ enum HalfClosed {
     Since(Instant),
 }
 
-impl<'a> RelayDeadlines<'a> {
+impl<'a> ExchangeDeadlines<'a> {
     /// Starts with the response's deadline only, if there is one.
     pub(super) fn new(timer: &'a Deadline, response: Option<Instant>, timeouts: &Timeouts) -> Self {
         let half_closed = HalfClosed::No;
