@@ -14,7 +14,7 @@ const INITIAL_WINDOW_SIZE: u16 = 0x4;
 const MAX_FRAME_SIZE: u16 = 0x5;
 const MAX_HEADER_LIST_SIZE: u16 = 0x6;
 /// RFC 8441, section 3.
-const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
+pub(crate) const ENABLE_CONNECT_PROTOCOL: u16 = 0x8;
 
 /// The smallest value of MAX_FRAME_SIZE.
 const FRAME_BYTES_MIN: u32 = PAYLOAD_BYTES_MIN as u32;

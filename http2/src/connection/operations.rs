@@ -7,8 +7,9 @@ use crate::error_code::{ConnectionError, ErrorCode};
 use crate::frame::write::{self, PingKind};
 use crate::frame::{EndStream, PAYLOAD_BYTES_MIN, StreamId};
 use crate::hpack::Field;
+use crate::limits::ExtendedConnect;
 use crate::message::Method;
-use crate::settings::Role;
+use crate::settings::{ENABLE_CONNECT_PROTOCOL, Role};
 use crate::streams::{Receiving, Sending, Stream};
 
 /// The last stream identifier (RFC 9113, section 5.1.1).
@@ -191,6 +192,14 @@ impl Connection {
         let is_receiving = self.streams.get(stream).is_some_and(|open| open.receiving != Receiving::Ended);
         if let Some(increment) = increment.filter(|_| is_receiving) {
             write::window_update(&mut self.output.buffer, stream, increment);
+        }
+    }
+
+    /// Announces extended CONNECT, unless it was announced. A server may do so at any time (RFC 8441, section 3).
+    pub fn announce_extended_connect(&mut self) {
+        if self.limits.extended_connect == ExtendedConnect::Refused {
+            self.limits.extended_connect = ExtendedConnect::Announced;
+            write::settings(&mut self.output.buffer, &[(ENABLE_CONNECT_PROTOCOL, 1)]);
         }
     }
 

@@ -93,6 +93,12 @@ pub fn overloaded() -> Answer {
     answer(503, "overloaded", detail, Audience::Program).with("Retry-After", "1")
 }
 
+/// The response if a connection has too many requests that wait for the service.
+pub fn overloaded_by_requests() -> Answer {
+    let detail = "Too many requests of this connection wait for the service behind this sidecar.".to_owned();
+    answer(503, "overloaded", detail, Audience::Program).with("Retry-After", "1")
+}
+
 fn answer(status: u16, word: &'static str, detail: String, audience: Audience) -> Answer {
     let title = reason_of(status);
     let (kind, body) = match audience {

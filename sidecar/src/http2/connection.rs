@@ -43,7 +43,7 @@ fn serve(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &m
         return Err(Ended);
     }
     if connection.timer.has_expired() {
-        deadlines::check_deadlines(connection, now)?;
+        deadlines::check_deadlines(connection, cx, now)?;
     }
     loop {
         let mut progress = read_downstream(connection, cx, &mut scratch.input, now)?;
@@ -88,14 +88,14 @@ fn read_downstream(
         Ok(read) => connection.socket.unread_partial(&input[read..]),
         Err(error) => {
             tracing::debug!(%error, caller = %connection.caller, "the client breaks HTTP/2");
-            return Err(end_with_output(connection, cx));
+            return Err(connection.end_with_output(cx));
         }
     }
     connection.finish_events();
     let cancelled = connection.downstream.resets();
     if (cancelled > CANCELLED_MAX && cancelled > connection.requests / 2) || connection.downstream.failures() > MISTAKES_MAX {
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
-        return Err(end_with_output(connection, cx));
+        return Err(connection.end_with_output(cx));
     }
     Ok(Progress::Some)
 }
@@ -128,12 +128,6 @@ fn send_response(connection: &mut ConnectionState<'_>, stream: StreamId) {
     };
     let from = from.map(|(upstream, stream)| Leg { connection: &mut upstream.connection, stream });
     connection.exchanges.resume_response(from, Leg { connection: &mut connection.downstream, stream });
-}
-
-/// Writes GOAWAY, as far as the socket accepts it now.
-fn end_with_output(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) -> Ended {
-    let _ = poll_write_output(cx, &mut connection.downstream, connection.socket);
-    Ended
 }
 
 /// Counts the exchanges that are under way as aborted, and gives the connections to the service back.

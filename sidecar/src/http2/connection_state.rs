@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::task::Context;
 use std::time::Instant;
 
 use http2::connection::Connection;
@@ -15,6 +16,7 @@ use crate::http2::{limits, request_head};
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 use crate::upstream::http2::field_list::FieldList;
+use crate::upstream::http2::poll_write_output;
 
 /// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
 /// the sidecar keep responses.
@@ -90,6 +92,12 @@ impl<'a> ConnectionState<'a> {
             head_deadline: None,
             idle_since: None,
         }
+    }
+
+    /// Writes the output, such as GOAWAY, as far as the socket accepts it now.
+    pub(super) fn end_with_output(&mut self, cx: &mut Context<'_>) -> Ended {
+        let _ = poll_write_output(cx, &mut self.downstream, self.socket);
+        Ended
     }
 
     /// Does what the events of a connection could not do while it was being read.

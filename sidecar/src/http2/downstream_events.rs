@@ -17,7 +17,8 @@ use crate::head::HeadFault;
 use crate::head::request::{RequestHead, TOO_LARGE};
 use crate::http2::exchange_record::{ExchangeRecord, Grpc};
 use crate::http2::exchanges::Exchanges;
-use crate::http2::own_response::{RequestFacts, TURNED_OFF};
+use crate::http2::kept_head::KeptHead;
+use crate::http2::own_response::{NO_ANSWER, RequestFacts, TURNED_OFF};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstreams::{Placed, Upstreams};
@@ -48,7 +49,7 @@ impl Handler for DownstreamEvents<'_> {
         let worker = std::rc::Rc::clone(&self.exchanges.worker);
         let facts = RequestFacts { grpc: grpc::is_grpc(section.regular()), head_only: section.method() == Some(b"HEAD") };
         let fields = request_head::view(section);
-        match request_head::judge(section, &fields, worker.limits()) {
+        match request_head::judge(section, &fields, worker.limits(), worker.http2.extended_connect()) {
             Ok(head) => self.begin(connection, stream, section, &head, facts, end),
             Err(fault) => {
                 let path = String::from_utf8_lossy(section.path().unwrap_or_default());
@@ -160,10 +161,16 @@ impl DownstreamEvents<'_> {
         let mut exchange = Box::new(ProxiedExchange::new(record, facts, end, self.now));
         exchange.audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
         let (answer, response) = match action {
+            Action::Forward if self.exchanges.kept_heads.is_full() => {
+                let answer = error_response::overloaded_by_requests();
+                let response = own_response::unavailable(&worker, &answer, NO_ANSWER, facts);
+                (answer, response)
+            }
             Action::Forward => {
-                exchange.head = FieldList::reusing(exchange.record.take_buffer());
+                let mut fields = FieldList::reusing(exchange.record.take_buffer());
                 let proto = worker.forwarding().forwarded_proto();
-                request_head::for_service(&mut exchange.head, section, head, self.forwarded, proto);
+                request_head::for_service(&mut fields, section, head, self.forwarded, proto);
+                exchange.head = KeptHead::new(fields, &self.exchanges.kept_heads);
                 exchange.is_idempotent = head.is_idempotent();
                 exchange.route = Route::Waiting;
                 // Requests are sent in the order in which they came.

@@ -12,6 +12,7 @@ use http2::streams::StreamMap;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response;
 use crate::head::answer::{Answer, reason_of};
+use crate::http2::kept_head::KeptBytes;
 use crate::http2::own_response::{NO_ANSWER, OwnResponse};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
 use crate::http2::read_ahead::ReadAhead;
@@ -24,6 +25,7 @@ pub(super) struct Exchanges {
     pub(super) worker: Rc<WorkerContext>,
     pub(super) open: StreamMap<Box<ProxiedExchange>>,
     pub(super) ahead: ReadAhead,
+    pub(super) kept_heads: KeptBytes,
     /// Streams whose responses wait for room on the downstream connection.
     backlog: VecDeque<StreamId>,
     /// Exchanges that may be over. They are looked at when no connection is being read.
@@ -47,6 +49,7 @@ impl Exchanges {
             worker,
             open: StreamMap::default(),
             ahead: ReadAhead::default(),
+            kept_heads: KeptBytes::default(),
             backlog: VecDeque::new(),
             changed: Vec::new(),
             detached: Vec::new(),

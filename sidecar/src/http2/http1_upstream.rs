@@ -72,11 +72,11 @@ pub(super) enum Http1Failure {
 impl Http1Upstream {
     /// Sends the head of the request on a connection.
     pub(super) fn start(cx: &mut Context<'_>, upstream: Upstream, exchange: &mut ProxiedExchange) -> Result<Self, HeadFault> {
-        let has_length = exchange.head.iter().any(|field| field.name == b"content-length");
+        let has_length = exchange.head.fields().iter().any(|field| field.name == b"content-length");
         let is_plain = has_length || exchange.request.end_with_head() == EndStream::Yes;
         let framing = if is_plain { RequestFraming::Plain } else { RequestFraming::Chunks };
         let mut head = Vec::new();
-        http1_messages::request(&mut head, &exchange.head, framing)?;
+        http1_messages::request(&mut head, exchange.head.fields(), framing)?;
         exchange.attempts += 1;
         let asked = if exchange.facts.head_only { ResponseTo::HeadOnly } else { ResponseTo::Whole };
         let Upstream { mut peer, origin } = upstream;

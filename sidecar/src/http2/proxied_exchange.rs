@@ -6,10 +6,10 @@ use http2::frame::{EndStream, StreamId};
 
 use crate::exchange::error_response::Audience;
 use crate::http2::exchange_record::ExchangeRecord;
+use crate::http2::kept_head::KeptHead;
 use crate::http2::own_response::RequestFacts;
 use crate::http2::transfer::Transfer;
 use crate::timeouts::Timeouts;
-use crate::upstream::http2::field_list::FieldList;
 
 /// Identifies a connection to the service among those of one downstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(super) struct ProxiedExchange {
     pub(super) audience: Audience,
     pub(super) is_idempotent: bool,
     /// The request's head for the service, until the response begins.
-    pub(super) head: FieldList,
+    pub(super) head: KeptHead,
     pub(super) route: Route,
     pub(super) request: Transfer,
     pub(super) response: Transfer,
@@ -80,7 +80,7 @@ impl ProxiedExchange {
             facts,
             audience: Audience::Program,
             is_idempotent: false,
-            head: FieldList::default(),
+            head: KeptHead::default(),
             route: Route::None,
             request: Transfer::new(end).with_copy(),
             response: Transfer::new(EndStream::No),
@@ -92,9 +92,14 @@ impl ProxiedExchange {
         }
     }
 
-    /// The final response has begun: the request is not sent again, and its buffer is free.
+    /// The final response has begun.
     pub(super) fn begin_response(&mut self) {
         self.progress = ResponseProgress::Begun;
+        self.forget_request();
+    }
+
+    /// The request is not sent again, and its buffer is free.
+    pub(super) fn forget_request(&mut self) {
         self.request.forget_copy();
         let head = std::mem::take(&mut self.head);
         self.record.put_buffer(head.into_buffer());

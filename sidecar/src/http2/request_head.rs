@@ -1,6 +1,7 @@
 //! Judges the head of a request as strictly as in HTTP/1, and rewrites it for the service.
 
 use http2::hpack::Field;
+use http2::limits::ExtendedConnect;
 use http2::message::field_section::{FieldSection, Pseudo};
 use httparse::Header;
 use mesh::endpoint::METHOD_BYTES_MAX;
@@ -23,13 +24,16 @@ fn text(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Judges the head of a request, and returns it as decorators see it. The connection has judged the syntax already.
+/// `extended_connect` is what the service supports.
 pub(super) fn judge<'h, 'b>(
     section: &'b FieldSection,
     fields: &'h [Header<'b>],
     limits: HeadLimits,
+    extended_connect: ExtendedConnect,
 ) -> Result<RequestHead<'h, 'b>, HeadFault> {
     let method = section.method().and_then(text).unwrap_or_default();
-    if method == "CONNECT" && section.protocol().is_none() {
+    let is_extended = section.protocol().is_some() && extended_connect == ExtendedConnect::Announced;
+    if method == "CONNECT" && !is_extended {
         return Err(NO_CONNECT);
     }
     if method.len() > METHOD_BYTES_MAX {

@@ -90,9 +90,12 @@ impl Upstreams {
         let with_room = self.open.iter_mut().find(|(_, upstream)| is_ready(upstream) && upstream.has_room());
         let Some((id, upstream)) = with_room else { return Placed::NoRoom };
         let end = exchange.request.end_with_head();
-        let Ok(opened) = upstream.connection.open(exchange.head.iter(), end) else { return Placed::NoRoom };
+        let Ok(opened) = upstream.connection.open(exchange.head.fields().iter(), end) else { return Placed::NoRoom };
         upstream.streams.insert(opened, stream);
         exchange.attempts += 1;
+        if exchange.head.is_too_much() {
+            exchange.forget_request();
+        }
         exchange.route = Route::Upstream { upstream: *id, stream: opened, reads: upstream.reads };
         if exchange.request.has_waiting() {
             exchange.request.is_queued = true;

@@ -51,7 +51,9 @@ async fn answer(mut request: Request<h2::RecvStream>, mut respond: h2::server::S
         "/head" => drop(respond.send_response(response.header("content-length", 1000).body(()).unwrap(), true)),
         path => {
             let said = format!("{} {path} {} {:?}", request.method(), body.len(), request.headers());
-            let Ok(mut sender) = respond.send_response(response.header("x-sitio-error", "no").body(()).unwrap(), false) else { return };
+            let Ok(mut sender) = respond.send_response(response.header("x-sitio-error", "no").body(()).unwrap(), false) else {
+                return;
+            };
             let _ = sender.send_data(said.into(), false);
             let _ = sender.send_trailers(HeaderMap::from_iter([("checksum".parse().unwrap(), "7".parse().unwrap())]));
         }
@@ -65,7 +67,9 @@ async fn a_request_and_its_answer_pass_and_are_counted() {
     assert!(options.forwarding.choose("via"));
     let (workers, address) = sidecar_with(options).await;
     for _ in 0..3 {
-        let said = ask(address, "GET /users/7?x=1 HTTP/1.1\r\nHost: shop\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Keep: 2\r\n\r\n").await;
+        let said =
+            ask(address, "GET /users/7?x=1 HTTP/1.1\r\nHost: shop\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nX-Keep: 2\r\n\r\n")
+                .await;
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.contains("Transfer-Encoding: chunked\r\n"), "{said}");
         assert!(said.contains(r#"GET /users/7 0 {"x-keep": "2", "via": "1.1 sitio"}"#), "{said}");
         assert!(said.ends_with("\r\n0\r\nchecksum: 7\r\n\r\n") && !said.contains("x-sitio-error"), "{said}");

@@ -3,6 +3,7 @@
 
 mod abandoned;
 mod drain;
+mod extended_connect;
 mod forwarding;
 mod grpc;
 mod grpc_service;

@@ -33,13 +33,13 @@ const DRAIN_GRACE: Duration = Duration::from_secs(2);
 const DRAIN_PING: [u8; 8] = *b"draining";
 
 /// Ends what is overdue.
-pub(super) fn check_deadlines(connection: &mut ConnectionState<'_>, now: Instant) -> Result<(), Ended> {
+pub(super) fn check_deadlines(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, now: Instant) -> Result<(), Ended> {
     connection.armed = None;
     connection.timer.disarm();
     if connection.head_deadline.is_some_and(|deadline| deadline <= now) {
         connection.exchanges.count_refused(TOO_SLOW, connection.caller, "".into());
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
-        return Err(Ended);
+        return Err(connection.end_with_output(cx));
     }
     end_silent_upstreams(connection, now);
     let timeouts = *connection.worker.timeouts();

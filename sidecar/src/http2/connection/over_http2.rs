@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use http2::connection::handler::Writable;
+use http2::limits::ExtendedConnect;
 
 use crate::http2::connection::upstream_end::{UpstreamEnd, end_upstream};
 use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress};
@@ -64,13 +65,21 @@ fn serve_upstream(
     upstream.is_proven |= state.settings;
     upstream.refused_at = if state.settings { None } else { state.refused_at.or(upstream.refused_at) };
     upstream.resets += state.resets;
+    let is_proven = upstream.is_proven;
+    if let Ok(read) = received {
+        upstream.socket.unread_partial(&input[read..]);
+    }
+    // They are no longer on this connection, and go on even if it has failed after that.
+    state.unprocessed.into_iter().for_each(|stream| connection.upstreams.wait(stream));
     match received {
         Ok(_) if filled.ended => return Err(UpstreamEnd::Closed),
-        Ok(read) => upstream.socket.unread_partial(&input[read..]),
-        Err(error) if upstream.is_proven => return Err(UpstreamEnd::Faulty(error)),
+        Ok(_) => {}
+        Err(error) if is_proven => return Err(UpstreamEnd::Faulty(error)),
         Err(_) => return Err(UpstreamEnd::Foreign),
     }
-    state.unprocessed.into_iter().for_each(|stream| connection.upstreams.wait(stream));
+    if connection.worker.http2.extended_connect() == ExtendedConnect::Announced {
+        connection.downstream.announce_extended_connect();
+    }
     state.writable.into_iter().for_each(|writable| queue_requests(connection, position, writable));
     Ok(Progress::Some)
 }

@@ -24,6 +24,11 @@ impl FieldList {
         self.bytes
     }
 
+    /// The size of the buffer's content.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Appends a field.
     pub(crate) fn push(&mut self, field: Field<'_>) {
         let sensitive = if field.indexing == Indexing::Never { SENSITIVE } else { 0 };
