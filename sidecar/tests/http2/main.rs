@@ -1,0 +1,19 @@
+//! Tests of HTTP/2 frame by frame: a client and a service that send any frames, and an innocent client beside them.
+#![expect(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod cancellations;
+mod client;
+mod ends;
+mod floods;
+mod interims;
+mod limits;
+mod malformed_requests;
+mod malformed_responses;
+mod memory;
+mod retries;
+mod service;
+mod slow_heads;
+#[path = "../proxy/support.rs"]
+#[expect(dead_code, reason = "the other test program uses the rest of it")]
+mod support;
+mod wire;
