@@ -1,15 +1,22 @@
-//! Fuzz checks of a downstream HTTP/2 connection, for any bytes.
+//! Fuzz checks of HTTP/2 for any bytes, from a client and from a service.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use hyper::{Request, Response};
+use http2::connection::Connection;
+use http2::connection::handler::{Handler, SectionPart, Writable};
+use http2::error_code::{ErrorCode, StreamError};
+use http2::frame::{EndStream, StreamId};
+use http2::hpack::Field;
+use http2::limits::Limits;
+use http2::message::field_section::FieldSection;
+use hyper::Request;
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::worker::Workers;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -147,21 +154,103 @@ async fn ask(address: SocketAddr, path: &str) -> Result<Vec<u8>, h2::Error> {
     }
 }
 
-/// Answers each request with its path, as soon as its head has arrived.
+/// The bytes with which the service answers the next request for `ATTACK`.
+static ATTACK_BYTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// The path whose request the service answers with the bytes above.
+const ATTACK: &str = "/attack";
+
+/// Any bytes as a service's answer. If the first byte is odd they are sent unchanged, and otherwise as frames with correct
+/// lengths. The client gets an end of its exchange, and another client its own response.
+pub(crate) fn http2_service(input: &[u8]) {
+    let Some((first, rest)) = input.split_first() else { return };
+    *ATTACK_BYTES.lock().expect("no other input is checked") = if first % 2 == 1 { rest.to_vec() } else { frames(rest) };
+    let sidecar = &*HOUSE;
+    sidecar.runtime.block_on(async {
+        let asked = tokio::time::timeout(PATIENCE, ask(sidecar.address, ATTACK)).await;
+        // Whatever the client gets: it does not wait for ever.
+        let _ = asked.expect("the exchange ends");
+    });
+    sidecar.wait_until_idle();
+    sidecar.expect_unaffected();
+}
+
+/// Serves connections: each request gets its path as soon as its head has arrived, and an attack the given bytes.
 async fn serve(listener: TcpListener) {
     listener.set_nonblocking(true).expect("a socket of the runtime");
     let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of the runtime");
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
         while connections.try_join_next().is_some() {}
-        connections.spawn(async move {
-            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
-            while let Some(Ok((request, mut respond))) = connection.accept().await {
-                let path = Bytes::from(request.uri().path().to_owned());
-                if let Ok(mut body) = respond.send_response(Response::new(()), false) {
-                    let _ = body.send_data(path, true);
-                }
-            }
-        });
+        connections.spawn(serve_one(stream));
     }
+}
+
+async fn serve_one(mut stream: tokio::net::TcpStream) {
+    let mut connection = Connection::server(Limits::default());
+    let (mut requests, mut input) = (Requests { attack: None }, Vec::new());
+    loop {
+        while !connection.output().is_empty() {
+            let Ok(written) = stream.write(connection.output()).await else { return };
+            connection.advance_output(written);
+        }
+        if let Some(attacked) = requests.attack {
+            let mut said = ATTACK_BYTES.lock().expect("no other input is checked").clone();
+            // Frames on stream 1 are meant for the stream of the request.
+            retarget(&mut said, attacked);
+            let _ = stream.write_all(&said).await;
+            return;
+        }
+        match stream.read_buf(&mut input).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let Ok(read) = connection.receive(&input, &mut requests) else { return };
+        input.drain(..read);
+    }
+}
+
+/// Replaces stream 1 in the headers of frames, as far as there are whole frames.
+fn retarget(said: &mut [u8], stream: StreamId) {
+    let mut at = 0;
+    while let Some(header) = said.get_mut(at..at + 9) {
+        if header[5..9] == [0, 0, 0, 1] {
+            header[5..9].copy_from_slice(&stream.0.to_be_bytes());
+        }
+        at += 9 + u32::from_be_bytes([0, header[0], header[1], header[2]]) as usize;
+    }
+}
+
+/// The requests of one connection.
+struct Requests {
+    attack: Option<StreamId>,
+}
+
+impl Handler for Requests {
+    fn head(&mut self, connection: &mut Connection, stream: StreamId, head: &FieldSection, _: EndStream) {
+        let path = head.path().unwrap_or_default();
+        if path == ATTACK.as_bytes() {
+            self.attack = Some(stream);
+        } else if connection.respond(stream, [Field::new(":status", "200")], EndStream::No).is_ok() {
+            let _ = connection.send_data(stream, path, EndStream::Yes);
+        }
+    }
+
+    fn data(&mut self, connection: &mut Connection, stream: StreamId, bytes: &[u8], _: EndStream) {
+        connection.release(stream, bytes.len());
+    }
+
+    fn trailers(&mut self, _: &mut Connection, _: StreamId, _: &FieldSection) {}
+
+    fn too_large(&mut self, connection: &mut Connection, stream: StreamId, _: SectionPart) {
+        connection.reset(stream, ErrorCode::CANCEL);
+    }
+
+    fn failed(&mut self, _: &mut Connection, _: StreamId, _: StreamError) {}
+
+    fn reset(&mut self, _: &mut Connection, _: StreamId, _: ErrorCode) {}
+
+    fn unprocessed(&mut self, _: &mut Connection, _: StreamId) {}
+
+    fn writable(&mut self, _: &mut Connection, _: Writable) {}
 }

@@ -2,15 +2,15 @@
 
 mod decoders;
 mod http2;
-#[path = "../../sidecar/tests/strictness/test_sidecar.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod test_sidecar;
+mod proxy;
 #[path = "../../sidecar/tests/strictness/reader.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod reader;
 #[path = "../../sidecar/tests/strictness/service.rs"]
 mod service;
-mod proxy;
+#[path = "../../sidecar/tests/strictness/test_sidecar.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod test_sidecar;
 
 /// Exports each check under the name of its target.
 macro_rules! targets {
@@ -30,6 +30,7 @@ targets! {
     chunked_body => decoders::chunked_body,
     frames => decoders::frames,
     http2 => http2::http2,
+    http2_service => http2::http2_service,
     connection => proxy::connection,
     answers => proxy::answer
 }

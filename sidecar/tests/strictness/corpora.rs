@@ -45,5 +45,7 @@ fn whole_connections() {
 
 #[test]
 fn connections_of_http_2() {
+    // One after the other: they share a sidecar.
     replay("http2", fuzzed_http2::http2);
+    replay("http2_service", fuzzed_http2::http2_service);
 }
