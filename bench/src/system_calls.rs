@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -12,8 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 use crate::contenders::{Contender, find};
-use crate::load;
-use crate::load::Load;
+use crate::traffic::Traffic;
 
 /// How long to count. A proxy is slow under `strace`, but makes the same calls.
 const TIME: Duration = Duration::from_secs(1);
@@ -35,8 +33,8 @@ pub struct SystemCalls {
     pub exchanges: u64,
 }
 
-/// Runs a load through a proxy and counts. `None` if `strace` is not installed, or may not attach.
-pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::Result<Option<SystemCalls>> {
+/// Sends traffic through a proxy and counts. `None` if `strace` is not installed, or may not attach.
+pub async fn count(contender: &Contender, traffic: Traffic, folder: &Path) -> anyhow::Result<Option<SystemCalls>> {
     let Some(strace) = find("strace") else { return Ok(None) };
     let file = folder.join("strace.txt");
     let process = contender.proxy.id().to_string();
@@ -50,7 +48,7 @@ pub async fn count(contender: &Contender, load: Load, folder: &Path) -> anyhow::
         tracer.wait()?;
         return Ok(None);
     }
-    let outcome = load::run(contender.address, load, TIME, Arc::default()).await;
+    let outcome = traffic.run(contender.address, TIME).await;
     let id = Pid::from_child(&tracer);
     kill_process(id, Signal::INT).context("end strace")?;
     tracer.wait()?;

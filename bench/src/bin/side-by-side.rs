@@ -1,15 +1,16 @@
 //! Compares Sitio with a bare copy loop, HAProxy, nginx and Envoy, in interleaved rounds on this machine.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use bench::contenders::{BenchSetup, Contender, SERVICE, SITIO};
 use bench::control_plane::ControlPlaneProcess;
-use bench::process::pin;
+use bench::process::{Proxy, pin};
 use bench::rounds::{Results, SCENARIOS, Scenario};
-use bench::{contenders, goals, origin, report, rounds, system_calls};
+use bench::traffic::HttpVersion;
+use bench::{contenders, goals, nghttpd, origin, report, rounds, system_calls};
 use clap::Parser;
 
 /// The core of the load, the origin and the control plane; the proxies have the other one.
@@ -44,6 +45,11 @@ fn main() -> anyhow::Result<()> {
     let mut results = Results::default();
     results.machine_load.extend(machine_load());
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.name.contains(&config.only)) {
+        let absent = scenario.traffic.absent();
+        if !absent.is_empty() {
+            results.absent.extend(absent);
+            continue;
+        }
         runtime.block_on(measure(scenario, &config, &mut results)).context(scenario.name)?;
         if let Some((scenario, samples)) = results.scenarios.last() {
             print!("{}", report::table(scenario, samples));
@@ -62,12 +68,18 @@ fn main() -> anyhow::Result<()> {
 
 /// Measures one scenario, with its own origin and freshly started proxies.
 async fn measure(scenario: &Scenario, config: &SideBySideConfig, results: &mut Results) -> anyhow::Result<()> {
-    let origin = serve(scenario.body_bytes)?;
     let folder = tempfile::tempdir()?;
+    let origin = Origin::start(scenario, folder.path())?;
     let control_plane = ControlPlaneProcess::start(folder.path(), LOAD_CORE)?;
-    let stage = BenchSetup { origin, folder: folder.path(), core: PROXY_CORE, control_plane: control_plane.stream };
+    let stage = BenchSetup {
+        version: scenario.traffic.version(),
+        origin: origin.address,
+        folder: folder.path(),
+        core: PROXY_CORE,
+        control_plane: control_plane.stream,
+    };
     let (mut all, absent) = contenders::all(&stage)?;
-    results.absent = absent;
+    results.absent.extend(absent);
     all.retain(|contender| config.proxies.is_empty() || config.proxies.iter().any(|name| name == contender.name));
     for contender in &mut all {
         settle(contender, &control_plane)?;
@@ -75,10 +87,10 @@ async fn measure(scenario: &Scenario, config: &SideBySideConfig, results: &mut R
         results.program_mb.insert(contender.name, program.len() as f64 / 1e6);
         results.idle_mib.entry(contender.name).or_insert(contender.proxy.resident_kib() as f64 / 1024.0);
     }
-    let samples = rounds::run(scenario, &all, origin, config.rounds, Duration::from_secs_f64(config.seconds)).await?;
+    let samples = rounds::run(scenario, &all, origin.address, config.rounds, Duration::from_secs_f64(config.seconds)).await?;
     if report::counts_system_calls(scenario) {
         for contender in &all {
-            if let Some(calls) = system_calls::count(contender, scenario.load, folder.path()).await? {
+            if let Some(calls) = system_calls::count(contender, scenario.traffic, folder.path()).await? {
                 results.system_calls.push((scenario.name, contender.name, calls));
             }
         }
@@ -95,6 +107,25 @@ fn settle(contender: &mut Contender, control_plane: &ControlPlaneProcess) -> any
         control_plane.turn_off(SERVICE, "GET", "/legacy/export").context("put a rule in force")?;
     }
     Ok(())
+}
+
+/// The service behind the proxies of a scenario, on the core of the load.
+struct Origin {
+    address: SocketAddr,
+    /// Killed with the origin.
+    _nghttpd: Option<Proxy>,
+}
+
+impl Origin {
+    fn start(scenario: &Scenario, folder: &Path) -> anyhow::Result<Self> {
+        match scenario.traffic.version() {
+            HttpVersion::Http1 => Ok(Self { address: serve(scenario.body_bytes)?, _nghttpd: None }),
+            HttpVersion::Http2 => {
+                let (address, nghttpd) = nghttpd::start(scenario.body_bytes, folder, LOAD_CORE)?;
+                Ok(Self { address, _nghttpd: Some(nghttpd) })
+            }
+        }
+    }
 }
 
 /// Starts an origin in its own thread.
