@@ -222,8 +222,9 @@ fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         // Allows to bind a port whose previous owner has just exited.
         socket.set_reuse_address(true)?;
-        // Accepted sockets inherit this option, so no connection needs an extra system call.
+        // Accepted sockets inherit these options, also those that wait in the backlog until the workers open.
         socket.set_tcp_keepalive(&KEEPALIVE)?;
+        socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;

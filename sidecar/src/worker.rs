@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::exchange::options::ProxyOptions;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::rulebook::TimedRule;
+use crate::socket::stream::send_at_once;
 use crate::worker::balancer::ConnectionBalancer;
 use crate::worker::command::WorkerCommand;
 
@@ -39,6 +40,8 @@ impl Workers {
         let balancer = Arc::new(balancer);
         let mut workers =
             Self { commands: Vec::new(), threads: Vec::new(), balancer: Arc::clone(&balancer), counters: Arc::default() };
+        // Before any connection waits in the backlog: its socket inherits what is set at that moment.
+        send_at_once(&listener).context("set options of the listener")?;
         let mut listener = Some(listener);
         for (number, arrivals) in arrivals.into_iter().enumerate() {
             let (sender, commands) = mpsc::channel(COMMANDS_MAX);

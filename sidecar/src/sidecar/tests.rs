@@ -104,12 +104,12 @@ async fn a_taken_port_is_named() {
 }
 
 #[test]
-fn accepted_connections_use_keepalive() {
+fn accepted_connections_use_keepalive_and_send_at_once() {
     let listeners = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).unwrap();
     let _client = std::net::TcpStream::connect(listeners.traffic.local_addr().unwrap()).unwrap();
     listeners.traffic.set_nonblocking(false).unwrap();
     let (accepted, _) = listeners.traffic.accept().unwrap();
     let accepted = socket2::SockRef::from(&accepted);
-    assert!(accepted.keepalive().unwrap());
+    assert!(accepted.keepalive().unwrap() && accepted.tcp_nodelay().unwrap());
     assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
 }

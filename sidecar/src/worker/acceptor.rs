@@ -17,7 +17,6 @@ use crate::exchange::shared_counters::SharedCounters;
 use crate::head::write;
 use crate::head::write::{BodyPresence, Persistence};
 use crate::socket::descriptors::is_shortage;
-use crate::socket::stream;
 use crate::worker::balancer::{AcceptedConnection, ConnectionBalancer, ConnectionGuard};
 
 /// The first wait when no descriptors are left. An exchange must end before accepting works again.
@@ -49,7 +48,6 @@ pub async fn run(
     shut: CancellationToken,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    stream::send_at_once(&listener)?;
     let listener = TcpListener::from_std(listener)?;
     let mut dispatcher = Dispatcher { balancer, worker, mine, rejected: JoinSet::new() };
     let mut shortage = None;
