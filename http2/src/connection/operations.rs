@@ -139,6 +139,11 @@ impl Connection {
         self.output_room().min(self.send_window.available())
     }
 
+    /// Whether the connection's window is used up: no stream can send content until the peer opens it.
+    pub fn is_send_window_empty(&self) -> bool {
+        self.send_window.available() == 0
+    }
+
     /// Sends trailers, which end our part of the stream.
     pub fn send_trailers<'a>(
         &mut self,

@@ -149,12 +149,18 @@ impl Http2Upstream {
         let streams = self.connection.streams();
         self.connection.can_open().is_ok()
             && self.refused_at.is_none_or(|refused| streams < refused)
-            && self.connection.connection_send_room() > 0
+            && !self.connection.is_send_window_empty()
     }
 
     /// Whether no exchange is under way.
-    pub fn is_unused(&self) -> bool {
+    fn is_unused(&self) -> bool {
         self.streams.is_empty()
+    }
+
+    /// Whether the connection is of no use any more: no exchange is under way, and no request can be sent. Its window may
+    /// be used up for ever by bodies of ended exchanges, which the service does not read.
+    pub fn is_spent(&self) -> bool {
+        self.is_unused() && (self.connection.can_open().is_err() || self.connection.is_send_window_empty())
     }
 
     /// Whether another downstream can use the connection.

@@ -152,3 +152,19 @@ async fn a_request_on_its_way_when_a_drain_begins_is_served() {
     assert_eq!((late.status(), late.text()), (200, "GET /late 0".to_owned()));
     assert_eq!((held.status(), held.text()), (200, "POST /upload 3".to_owned()));
 }
+
+#[tokio::test]
+async fn a_drain_closes_idle_connections_with_goaway() {
+    let service = Service::start(Script::default());
+    let (workers, address) = sidecar(service.address).await;
+    let mut clients: Vec<Client> = (0..4).map(|_| Client::connect(address)).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask("/before").status(), 200);
+    }
+    let wait = move || {
+        clients.iter_mut().for_each(Client::read_to_end);
+        clients.into_iter().map(|client| client.go_away).collect::<Vec<_>>()
+    };
+    let (ends, ()) = tokio::join!(tokio::task::spawn_blocking(wait), workers.drain(PATIENCE));
+    assert_eq!(ends.unwrap(), vec![Some((1, 0)); 4]);
+}

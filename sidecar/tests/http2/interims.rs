@@ -1,8 +1,9 @@
 //! Tests of interim responses: they pass in order before the final one, and a service cannot send them without end.
 
-use crate::client::{Client, Innocent};
+use crate::client::{Client, Innocent, head};
 use crate::service::{Connection, Plan, Script, Seen, Service};
 use crate::support::sidecar;
+use crate::wire::value;
 
 /// The most interim responses that are forwarded.
 const INTERIM_MAX: usize = 32;
@@ -53,4 +54,24 @@ async fn an_interim_response_that_ends_its_stream_is_no_response() {
     let answer = Client::connect(address).ask("/bad");
     assert_eq!((answer.status(), answer.field("x-sitio-error")), (502, "upstream-protocol"), "{answer:?}");
     innocent.finish();
+}
+
+#[tokio::test]
+async fn a_client_that_waits_for_100_before_its_body_gets_it_from_the_service() {
+    let asked = |connection: &mut Connection, seen: &Seen| {
+        if value(&seen.fields, "expect").is_some() {
+            connection.wire.head(seen.stream, &[(":status", "100")], false);
+        }
+        None
+    };
+    let service = Service::start(Script { asked: Box::new(asked), ..Script::default() });
+    let (_workers, address) = sidecar(service.address).await;
+    let mut client = Client::connect(address);
+    let mut fields = head("POST", "/upload").to_vec();
+    fields.push(("expect", "100-continue"));
+    let stream = client.request(&fields, false);
+    client.read_until(|client| !client.answers[&stream].interims.is_empty());
+    assert_eq!(client.answers[&stream].interims[0][0].1, "100");
+    client.wire.body(stream, "body", true);
+    assert_eq!(client.answer(stream).text(), "POST /upload 4");
 }

@@ -12,8 +12,10 @@ mod malformed_responses;
 mod memory;
 mod retries;
 mod service;
+mod settings;
 mod slow_heads;
 #[path = "../proxy/support.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod support;
+mod windows;
 mod wire;

@@ -117,3 +117,28 @@ async fn a_pseudo_header_field_in_the_trailers_of_a_request_does_not_complete_it
     assert_eq!(client.answer(held).status(), 200, "other streams go on");
     innocent.finish();
 }
+
+#[tokio::test]
+async fn a_body_that_is_not_as_long_as_its_head_says_does_not_complete_the_request() {
+    let service = Service::start(Script::default());
+    let (_workers, address) = sidecar(service.address).await;
+    let innocent = Innocent::begin(address);
+    let mut client = Client::connect(address);
+    let held = client.get("/hold/mine");
+    for (number, (length, body)) in [("9", "short"), ("4", "too long"), ("4", "")].into_iter().enumerate() {
+        let mut fields = head("POST", "/attack").to_vec();
+        fields.push(("content-length", length));
+        let stream = client.request(&fields, false);
+        service.wait_for("/attack", number + 1);
+
+        client.wire.data(stream, body.as_bytes(), true);
+
+        let answer = client.answer(stream);
+        assert!(answer.status() == 400 || answer.reset.is_some(), "{length}: {answer:?}");
+        service.wait("the service is told", |log| log.for_path("/attack")[number].reset.is_some());
+        assert!(service.log(|log| !log.for_path("/attack")[number].is_whole), "{length}");
+    }
+    assert_eq!(client.ask("/go").status(), 200);
+    assert_eq!(client.answer(held).status(), 200, "other streams go on");
+    innocent.finish();
+}

@@ -45,6 +45,8 @@ pub(crate) struct Wire {
     encoder: Encoder,
     decoder: Decoder,
     block: BytesMut,
+    /// The HEADERS frame of the block has END_STREAM. CONTINUATION has no such flag.
+    block_ends: bool,
     /// What the peer allows on the connection, on a new stream, and on each stream.
     connection_window: i64,
     initial_window: i64,
@@ -85,6 +87,7 @@ impl Wire {
             encoder: Encoder::default(),
             decoder: Decoder::default(),
             block: BytesMut::new(),
+            block_ends: false,
             connection_window: 65_535,
             initial_window: 65_535,
             windows: HashMap::new(),
@@ -222,8 +225,12 @@ impl Wire {
         match header.payload(payload).unwrap() {
             Payload::Headers { fragment } | Payload::Continuation { fragment } => {
                 self.block.extend_from_slice(fragment);
-                let is_whole = header.flags & END_HEADERS != 0;
-                return if is_whole { Received::Head { stream, fields: self.take_block(), end } } else { Received::Other };
+                self.block_ends |= end;
+                if header.flags & END_HEADERS == 0 {
+                    return Received::Other;
+                }
+                let end = std::mem::take(&mut self.block_ends);
+                return Received::Head { stream, fields: self.take_block(), end };
             }
             Payload::RstStream(code) => return Received::Reset { stream, code: code.0 },
             Payload::GoAway { last, code } => return Received::GoAway { last: last.0, code: code.0 },

@@ -41,7 +41,7 @@ fn serve_upstream(
     send_requests(connection, position);
     let Some((id, upstream)) = connection.upstreams.at(position) else { return Ok(Progress::None) };
     poll_write_output(cx, &mut upstream.connection, &mut upstream.socket)?;
-    if upstream.is_unused() && upstream.connection.can_open().is_err() {
+    if upstream.is_spent() {
         return Err(UpstreamEnd::Closed);
     }
     if connection.downstream.output().len() > OUTPUT_BYTES_MAX {
