@@ -1,5 +1,6 @@
 //! Serves a downstream connection that uses HTTP/2, for example gRPC. Each stream is an exchange.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -7,6 +8,7 @@ use std::task::Poll;
 
 use crate::exchange::context::WorkerContext;
 use crate::http2::connection_state::ConnectionState;
+use crate::http2::shared_exchange::DownstreamReceiver;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 
@@ -25,17 +27,25 @@ mod proxied_exchange;
 mod read_ahead;
 mod request_head;
 mod response_head;
+mod shared_exchange;
 mod transfer;
 mod upstream_events;
 mod upstreams;
 
-/// Serves the connection until it is closed. Bytes already read from it, such as the preface, come first.
-/// `forwarded` are the header lines that describe the caller to the service.
-pub async fn serve(worker: &Rc<WorkerContext>, downstream: &mut BufferedConn, timer: &Deadline, caller: IpAddr, forwarded: &str) {
-    let mut state = ConnectionState::new(worker, downstream, timer, caller, forwarded);
-    poll_fn(|cx| connection::poll(&mut state, cx)).await;
+/// Serves the connection until it is closed. Bytes already read from it, such as the preface, come first. `forwarded` are
+/// the header lines that describe the caller to the service.
+pub async fn serve(
+    worker: &Rc<WorkerContext>,
+    downstream: &mut BufferedConn,
+    timer: &Rc<Deadline>,
+    caller: IpAddr,
+    forwarded: &str,
+) {
+    let state = Rc::new(RefCell::new(ConnectionState::new(worker, timer, caller, forwarded)));
+    state.borrow_mut().receiver = Some(Rc::new(DownstreamReceiver::new(&state)));
+    poll_fn(|cx| connection::poll(&mut state.borrow_mut(), downstream, cx)).await;
     poll_fn(|cx| {
-        connection::close(&mut state, cx);
+        connection::close(&mut state.borrow_mut(), cx);
         Poll::Ready(())
     })
     .await;

@@ -28,6 +28,13 @@ pub enum OpenError {
     NotAClient,
 }
 
+impl OpenError {
+    /// Whether a stream can be opened later, when others have ended.
+    pub fn is_temporary(self) -> bool {
+        self == Self::TooManyStreams
+    }
+}
+
 /// The stream is closed: it was reset, or its message has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamClosed;

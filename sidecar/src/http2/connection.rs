@@ -12,6 +12,7 @@ use crate::http2::connection_state::{ConnectionState, Ended, OUTPUT_BYTES_MAX, P
 use crate::http2::downstream_events::DownstreamEvents;
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::Leg;
+use crate::socket::buffered_conn::BufferedConn;
 use crate::upstream::http2::{Flushed, poll_write_output};
 
 mod deadlines;
@@ -28,40 +29,47 @@ const CANCELLED_MAX: u64 = 200;
 const MISTAKES_MAX: u64 = 256;
 
 /// Serves the connection until it is over.
-pub(super) fn poll(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) -> Poll<()> {
+pub(super) fn poll(connection: &mut ConnectionState, socket: &mut BufferedConn, cx: &mut Context<'_>) -> Poll<()> {
+    connection.set_waker(cx.waker());
     let worker = Rc::clone(&connection.worker);
     let ended = {
         let scratch = &mut *worker.scratch.borrow_mut();
-        serve(connection, cx, scratch).is_err()
+        serve(connection, socket, cx, scratch).is_err()
     };
     if ended { Poll::Ready(()) } else { Poll::Pending }
 }
 
-fn serve(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut Scratch) -> Result<(), Ended> {
+fn serve(
+    connection: &mut ConnectionState,
+    socket: &mut BufferedConn,
+    cx: &mut Context<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), Ended> {
     let now = Instant::now();
     if connection.worker.is_ending() {
         return Err(Ended);
     }
     if connection.timer.has_expired() {
-        deadlines::check_deadlines(connection, cx, now)?;
+        deadlines::check_deadlines(connection, socket, cx, now)?;
     }
     loop {
-        let mut progress = read_downstream(connection, cx, &mut scratch.input, now)?;
+        let mut progress = read_downstream(connection, socket, cx, &mut scratch.input, now)?;
         placement::place_waiting(connection, cx, &mut scratch.input);
         progress = progress.or(over_http2::serve_upstreams(connection, cx, &mut scratch.input));
         progress = progress.or(over_http1::serve_http1(connection, cx, scratch));
-        progress = progress.or(write_downstream(connection, cx)?);
+        progress = progress.or(write_downstream(connection, socket, cx)?);
         if progress == Progress::None {
             break;
         }
     }
-    deadlines::check_lifecycle(connection, cx, now)?;
+    deadlines::check_lifecycle(connection, socket, cx, now)?;
     deadlines::arm_timer(connection, now);
     Ok(())
 }
 
 fn read_downstream(
-    connection: &mut ConnectionState<'_>,
+    connection: &mut ConnectionState,
+    socket: &mut BufferedConn,
     cx: &mut Context<'_>,
     scratch: &mut [u8],
     now: Instant,
@@ -69,7 +77,7 @@ fn read_downstream(
     if connection.downstream.output().len() > OUTPUT_BYTES_MAX {
         return Ok(Progress::None);
     }
-    let filled = match connection.socket.poll_fill(cx, scratch) {
+    let filled = match socket.poll_fill(cx, scratch) {
         Poll::Pending => return Ok(Progress::None),
         Poll::Ready(filled) => filled.map_err(|_| Ended)?,
     };
@@ -81,34 +89,39 @@ fn read_downstream(
         forwarded: &connection.forwarded,
         requests: &mut connection.requests,
         is_drained: &mut connection.is_drained,
+        receiver: connection.receiver.as_ref(),
         now,
     };
     match connection.downstream.receive(input, &mut events) {
         Ok(_) if filled.ended => return Err(Ended),
-        Ok(read) => connection.socket.unread_partial(&input[read..]),
+        Ok(read) => socket.unread_partial(&input[read..]),
         Err(error) => {
             tracing::debug!(%error, caller = %connection.caller, "the client breaks HTTP/2");
-            return Err(connection.end_with_output(cx));
+            return Err(connection.end_with_output(socket, cx));
         }
     }
     connection.finish_events();
     let cancelled = connection.downstream.resets();
     if (cancelled > CANCELLED_MAX && cancelled > connection.requests / 2) || connection.downstream.failures() > MISTAKES_MAX {
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
-        return Err(connection.end_with_output(cx));
+        return Err(connection.end_with_output(socket, cx));
     }
     Ok(Progress::Some)
 }
 
 /// Sends what waits of the responses, in turns, and writes the output.
-fn write_downstream(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) -> Result<Progress, Ended> {
+fn write_downstream(
+    connection: &mut ConnectionState,
+    socket: &mut BufferedConn,
+    cx: &mut Context<'_>,
+) -> Result<Progress, Ended> {
     let before = connection.downstream.output().len();
     loop {
         while connection.downstream.connection_send_room() > 0 {
             let Some(stream) = connection.exchanges.next_response() else { break };
             send_response(connection, stream);
         }
-        let flushed = poll_write_output(cx, &mut connection.downstream, connection.socket).map_err(|_| Ended)?;
+        let flushed = poll_write_output(cx, &mut connection.downstream, socket).map_err(|_| Ended)?;
         if flushed == Flushed::Partly
             || !connection.exchanges.has_queued_responses()
             || connection.downstream.connection_send_room() == 0
@@ -120,18 +133,23 @@ fn write_downstream(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) 
     Ok(if before > 0 && connection.downstream.output().len() < before { Progress::Some } else { Progress::None })
 }
 
-fn send_response(connection: &mut ConnectionState<'_>, stream: StreamId) {
+fn send_response(connection: &mut ConnectionState, stream: StreamId) {
     let Some(exchange) = connection.exchanges.open.get(&stream) else { return };
-    let from = match exchange.route {
-        Route::Upstream { upstream, stream, .. } => connection.upstreams.get(upstream).map(|upstream| (upstream, stream)),
-        Route::Waiting | Route::Http1 | Route::None => None,
-    };
-    let from = from.map(|(upstream, stream)| Leg { connection: &mut upstream.connection, stream });
-    connection.exchanges.resume_response(from, Leg { connection: &mut connection.downstream, stream });
+    let to = Leg::new(&mut connection.downstream, stream);
+    match (exchange.route, exchange.shared.clone()) {
+        (Route::Upstream { upstream, stream, .. }, _) => {
+            let from = connection.upstreams.get(upstream).map(|upstream| Leg::new(&mut upstream.connection, stream));
+            connection.exchanges.resume_response(from, to);
+        }
+        (Route::Shared { stream, .. }, Some(shared)) => shared.with_connection(|from| {
+            connection.exchanges.resume_response(Some(Leg::shared(from, stream)), to);
+        }),
+        _ => connection.exchanges.resume_response(None, to),
+    }
 }
 
 /// Counts the exchanges that are under way as aborted, and gives the connections to the service back.
-pub(super) fn close(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) {
+pub(super) fn close(connection: &mut ConnectionState, cx: &mut Context<'_>) {
     let streams: Vec<_> = connection.exchanges.open.keys().copied().collect();
     for stream in streams {
         connection.exchanges.detach(stream);

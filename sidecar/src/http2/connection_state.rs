@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use http2::connection::Connection;
@@ -17,16 +17,16 @@ use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 use crate::upstream::http2::field_list::FieldList;
 use crate::upstream::http2::poll_write_output;
+use crate::upstream::http2::shared::ExchangeEvents;
 
 /// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
 /// the sidecar keep responses.
 pub(super) const OUTPUT_BYTES_MAX: usize = 128 * 1024;
 
 /// A downstream connection.
-pub(super) struct ConnectionState<'a> {
+pub(super) struct ConnectionState {
     pub(super) worker: Rc<WorkerContext>,
-    pub(super) socket: &'a mut BufferedConn,
-    pub(super) timer: &'a Deadline,
+    pub(super) timer: Rc<Deadline>,
     pub(super) caller: IpAddr,
     pub(super) forwarded: FieldList,
     pub(super) downstream: Connection,
@@ -42,6 +42,9 @@ pub(super) struct ConnectionState<'a> {
     pub(super) head_deadline: Option<Instant>,
     /// Since when no exchange is under way.
     pub(super) idle_since: Option<Instant>,
+    /// Takes the events of a connection that downstreams share.
+    pub(super) receiver: Option<Rc<dyn ExchangeEvents>>,
+    waker: Option<Waker>,
 }
 
 /// The state of the connection's shutdown.
@@ -66,19 +69,13 @@ pub(super) enum Progress {
     Some,
 }
 
-impl<'a> ConnectionState<'a> {
+impl ConnectionState {
     /// Begins to serve a connection whose preface has been seen.
-    pub(super) fn new(
-        worker: &Rc<WorkerContext>,
-        socket: &'a mut BufferedConn,
-        timer: &'a Deadline,
-        caller: IpAddr,
-        forwarded: &str,
-    ) -> Self {
+    pub(super) fn new(worker: &Rc<WorkerContext>, timer: &Rc<Deadline>, caller: IpAddr, forwarded: &str) -> Self {
+        worker.http2.add_downstream();
         Self {
             worker: Rc::clone(worker),
-            socket,
-            timer,
+            timer: Rc::clone(timer),
             caller,
             forwarded: request_head::forwarded(worker.forwarding(), forwarded),
             downstream: Connection::server(limits::downstream(worker)),
@@ -91,12 +88,28 @@ impl<'a> ConnectionState<'a> {
             armed: None,
             head_deadline: None,
             idle_since: None,
+            receiver: None,
+            waker: None,
+        }
+    }
+
+    /// Remembers the task that serves the connection.
+    pub(super) fn set_waker(&mut self, waker: &Waker) {
+        if self.waker.as_ref().is_none_or(|known| !known.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+        }
+    }
+
+    /// Wakes that task, because another one has added to the output.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = &self.waker {
+            waker.wake_by_ref();
         }
     }
 
     /// Writes the output, such as GOAWAY, as far as the socket accepts it now.
-    pub(super) fn end_with_output(&mut self, cx: &mut Context<'_>) -> Ended {
-        let _ = poll_write_output(cx, &mut self.downstream, self.socket);
+    pub(super) fn end_with_output(&mut self, socket: &mut BufferedConn, cx: &mut Context<'_>) -> Ended {
+        let _ = poll_write_output(cx, &mut self.downstream, socket);
         Ended
     }
 
@@ -106,6 +119,12 @@ impl<'a> ConnectionState<'a> {
         while let Some(detached) = self.exchanges.take_detached() {
             self.upstreams.detach(detached);
         }
+    }
+}
+
+impl Drop for ConnectionState {
+    fn drop(&mut self) {
+        self.worker.http2.remove_downstream();
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the client sends: requests are judged, decided on and sent to the service.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Instant;
 
 use http2::connection::Connection;
@@ -22,11 +23,15 @@ use crate::http2::own_response::{NO_ANSWER, RequestFacts, TURNED_OFF};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstreams::{Placed, Upstreams};
-use crate::http2::{grpc, own_response, request_head};
+use crate::http2::{grpc, own_response, request_head, shared_exchange};
 use crate::upstream::http2::field_list::FieldList;
+use crate::upstream::http2::shared::ExchangeEvents;
 
 /// The fault of a request that the connection has refused. `StreamError` has the details, for the log.
 const MALFORMED: HeadFault = HeadFault { status: 400, reason: RefusalReason::Http2, why: "the head is malformed" };
+
+/// Requests that a client may cancel and still share a connection to the service. Services count the resets that result.
+const CANCELLED_SHARED_MAX: u64 = 2;
 
 /// The properties of a request without a valid head.
 const NO_FACTS: RequestFacts = RequestFacts { grpc: false, head_only: false };
@@ -40,13 +45,15 @@ pub(super) struct DownstreamEvents<'a> {
     pub(super) forwarded: &'a FieldList,
     pub(super) requests: &'a mut u64,
     pub(super) is_drained: &'a mut bool,
+    /// Takes the events of a shared connection.
+    pub(super) receiver: Option<&'a Rc<dyn ExchangeEvents>>,
     pub(super) now: Instant,
 }
 
 impl Handler for DownstreamEvents<'_> {
     fn head(&mut self, connection: &mut Connection, stream: StreamId, section: &FieldSection, end: EndStream) {
         *self.requests += 1;
-        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        let worker = Rc::clone(&self.exchanges.worker);
         let facts = RequestFacts { grpc: grpc::is_grpc(section.regular()), head_only: section.method() == Some(b"HEAD") };
         let fields = request_head::view(section);
         match request_head::judge(section, &fields, worker.limits(), worker.http2.extended_connect()) {
@@ -66,15 +73,15 @@ impl Handler for DownstreamEvents<'_> {
         exchange.record.add_request_bytes(bytes.len());
         exchange.moved = self.now;
         let ahead = &mut self.exchanges.ahead;
-        let mut from = Leg { connection, stream };
+        let mut from = Leg::new(connection, stream);
         match exchange.route {
             Route::Waiting | Route::Http1 => exchange.request.keep(&mut from, bytes, end, ahead),
-            Route::None => from.connection.release(stream, bytes.len()),
+            Route::None | Route::Shared { .. } => from.connection.release(stream, bytes.len()),
             Route::Upstream { upstream, stream: to, .. } => {
                 let Some(upstream) = self.upstreams.get(upstream) else {
                     return from.connection.release(stream, bytes.len());
                 };
-                let to = Leg { connection: &mut upstream.connection, stream: to };
+                let to = Leg::new(&mut upstream.connection, to);
                 let moved = exchange.request.pass(from, to, bytes, end, ahead);
                 let waits = matches!(moved.state, TransferState::Turn | TransferState::Connection);
                 if waits && !std::mem::replace(&mut exchange.request.is_queued, true) {
@@ -154,7 +161,7 @@ impl DownstreamEvents<'_> {
         facts: RequestFacts,
         end: EndStream,
     ) {
-        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        let worker = Rc::clone(&self.exchanges.worker);
         let grpc = if facts.grpc { Grpc::Awaited } else { Grpc::No };
         let (mut record, rule) = ExchangeRecord::open(&worker, self.caller, head, grpc, self.now);
         let action = record.decide(rule.as_deref(), head);
@@ -173,6 +180,10 @@ impl DownstreamEvents<'_> {
                 exchange.head = KeptHead::new(fields, &self.exchanges.kept_heads);
                 exchange.is_idempotent = head.is_idempotent();
                 exchange.route = Route::Waiting;
+                if end == EndStream::Yes && exchange.is_idempotent && self.share(connection, stream, &mut exchange) {
+                    self.exchanges.open.insert(stream, exchange);
+                    return;
+                }
                 // Requests are sent in the order in which they came.
                 let is_first = !self.upstreams.has_waiting();
                 if !is_first || self.upstreams.place(worker.http2.protocol(), stream, &mut exchange) == Placed::NoRoom {
@@ -195,6 +206,25 @@ impl DownstreamEvents<'_> {
         self.exchanges.answer(connection, stream, &response);
     }
 
+    /// Sends a request without a body on the connection that downstreams share. A client that has other requests under way,
+    /// or that has cancelled some, uses connections of its own.
+    fn share(&mut self, connection: &Connection, stream: StreamId, exchange: &mut ProxiedExchange) -> bool {
+        if !self.exchanges.open.is_empty() || connection.resets() > CANCELLED_SHARED_MAX || exchange.is_tunnel() {
+            return false;
+        }
+        let worker = &self.exchanges.worker;
+        if worker.http2.should_share() {
+            shared_exchange::open_connection(worker);
+        }
+        let (Some(shared), Some(receiver)) = (worker.http2.shared(), self.receiver) else { return false };
+        let Some(opened) = shared.open(exchange.head.fields().iter(), receiver, stream) else { return false };
+        exchange.attempts += 1;
+        exchange.request.end_with_head();
+        exchange.route = Route::Shared { shared: shared.id(), stream: opened };
+        exchange.shared = Some(shared);
+        true
+    }
+
     /// Answers a request that is not valid, and counts it without an endpoint.
     fn refuse(
         &mut self,
@@ -205,7 +235,7 @@ impl DownstreamEvents<'_> {
         facts: RequestFacts,
         end: EndStream,
     ) {
-        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        let worker = Rc::clone(&self.exchanges.worker);
         self.exchanges.count_refused(fault, self.caller, path.into());
         let response = own_response::plain(&worker, &error_response::for_request(fault, Audience::Program), facts);
         let exchange = ProxiedExchange::new(ExchangeRecord::refused(&worker), facts, end, self.now);

@@ -19,6 +19,7 @@ use crate::http2::read_ahead::ReadAhead;
 use crate::http2::transfer::{Leg, Moved, TransferState};
 use crate::http2::{grpc, own_response};
 use crate::upstream::http2::field_list::FieldList;
+use crate::upstream::http2::shared::SharedUpstream;
 
 /// The exchanges of one downstream connection.
 pub(super) struct Exchanges {
@@ -35,12 +36,19 @@ pub(super) struct Exchanges {
 }
 
 /// A stream of the service that no exchange needs any more.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Detached {
-    pub(super) upstream: UpstreamId,
+    pub(super) from: DetachedFrom,
     pub(super) stream: StreamId,
     /// Bytes to give back to its connection.
     pub(super) owed: usize,
+}
+
+/// The connection of such a stream.
+pub(super) enum DetachedFrom {
+    /// One of the downstream's own.
+    Own(UpstreamId),
+    /// One that downstreams share.
+    Shared(Rc<SharedUpstream>),
 }
 
 impl Exchanges {
@@ -121,10 +129,16 @@ impl Exchanges {
     /// Gives up the service's part of an exchange.
     pub(super) fn detach(&mut self, stream: StreamId) {
         let Some(exchange) = self.open.get_mut(&stream) else { return };
-        if let Route::Upstream { upstream, stream, .. } = std::mem::replace(&mut exchange.route, Route::None) {
-            let owed = exchange.response.part(&mut self.ahead);
-            self.detached.push(Detached { upstream, stream, owed });
-        }
+        let (from, stream) = match std::mem::replace(&mut exchange.route, Route::None) {
+            Route::Upstream { upstream, stream, .. } => (DetachedFrom::Own(upstream), stream),
+            Route::Shared { stream, .. } => {
+                let Some(shared) = exchange.shared.take() else { return };
+                (DetachedFrom::Shared(shared), stream)
+            }
+            Route::Waiting | Route::Http1 | Route::None => return,
+        };
+        let owed = exchange.response.part(&mut self.ahead);
+        self.detached.push(Detached { from, stream, owed });
     }
 
     /// Notes that an exchange may be over.

@@ -121,7 +121,7 @@ impl Http1Upstream {
         }
         scratch.output.clear();
         http1_messages::piece(&mut scratch.output, self.framing, exchange.request.turn());
-        exchange.request.finish_turn(Leg { connection: downstream, stream }, &mut exchanges.ahead);
+        exchange.request.finish_turn(Leg::new(downstream, stream), &mut exchanges.ahead);
         if let Some(trailers) = exchange.request.take_end() {
             http1_messages::end(&mut scratch.output, self.framing, &trailers);
         }
@@ -171,7 +171,7 @@ impl Http1Upstream {
         let content = if plain.is_empty() { &scratch.output[..] } else { plain };
         if is_passed {
             let end = if is_done && trailers.is_empty() { EndStream::Yes } else { EndStream::No };
-            exchanges.pass_http1(Leg { connection: downstream, stream }, content, end);
+            exchanges.pass_http1(Leg::new(downstream, stream), content, end);
             if is_done && !trailers.is_empty() {
                 exchanges.end_with_trailers(stream, http1_messages::trailers(&trailers));
             }

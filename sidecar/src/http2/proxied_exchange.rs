@@ -1,5 +1,6 @@
 //! The state of one exchange on an HTTP/2 stream of the downstream.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use http2::frame::{EndStream, StreamId};
@@ -10,6 +11,7 @@ use crate::http2::kept_head::KeptHead;
 use crate::http2::own_response::RequestFacts;
 use crate::http2::transfer::Transfer;
 use crate::timeouts::Timeouts;
+use crate::upstream::http2::shared::{SharedId, SharedUpstream};
 
 /// Identifies a connection to the service among those of one downstream connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(super) struct ProxiedExchange {
     /// The request's head for the service, until the response begins.
     pub(super) head: KeptHead,
     pub(super) route: Route,
+    /// The connection of `Route::Shared`.
+    pub(super) shared: Option<Rc<SharedUpstream>>,
     pub(super) request: Transfer,
     pub(super) response: Transfer,
     pub(super) progress: ResponseProgress,
@@ -48,6 +52,8 @@ pub(super) enum Route {
         /// How often the connection had been read when the stream was opened.
         reads: u64,
     },
+    /// On a stream of a connection that downstreams share.
+    Shared { shared: SharedId, stream: StreamId },
     /// On a connection over HTTP/1, which the exchange has for itself.
     Http1,
     /// Nowhere: the sidecar answers, or the service has ended its part.
@@ -82,6 +88,7 @@ impl ProxiedExchange {
             is_idempotent: false,
             head: KeptHead::default(),
             route: Route::None,
+            shared: None,
             request: Transfer::new(end).with_copy(),
             response: Transfer::new(EndStream::No),
             progress: ResponseProgress::Awaited,
@@ -90,6 +97,11 @@ impl ProxiedExchange {
             attempts: 0,
             moved: now,
         }
+    }
+
+    /// Whether the request opens a tunnel (RFC 8441).
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.head.fields().iter().any(|field| field.name == b":protocol")
     }
 
     /// The final response has begun.

@@ -9,6 +9,14 @@ const AHEAD_BYTES_OF_WORKER_MAX: usize = 16 * 1024 * 1024;
 /// The same for one downstream connection, so that a few of them do not use up what the worker has.
 const AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
+/// Whether other downstreams use the connection too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ownership {
+    Own,
+    /// Its window is given back at once, so that no other exchange waits for this one. The window of the stream bounds it.
+    Shared,
+}
+
 /// The waiting bytes of one downstream connection that were given back to the connections that they came from.
 #[derive(Debug, Default)]
 pub(super) struct ReadAhead {
@@ -16,9 +24,11 @@ pub(super) struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Whether so many bytes may be given back before they are sent. They are then counted.
-    pub(super) fn takes(&mut self, bytes: usize) -> bool {
-        let fits = self.bytes + bytes <= AHEAD_BYTES_MAX && held_bytes() <= AHEAD_BYTES_OF_WORKER_MAX;
+    /// Whether so many bytes may be given back before they are sent; they are then counted. Those of a shared connection
+    /// always are.
+    pub(super) fn takes(&mut self, bytes: usize, ownership: Ownership) -> bool {
+        let is_within = self.bytes + bytes <= AHEAD_BYTES_MAX && held_bytes() <= AHEAD_BYTES_OF_WORKER_MAX;
+        let fits = is_within || ownership == Ownership::Shared;
         if fits {
             self.bytes += bytes;
         }

@@ -3,7 +3,7 @@
 use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 
-use crate::http2::read_ahead::ReadAhead;
+use crate::http2::read_ahead::{Ownership, ReadAhead};
 use crate::socket::write_buffer::WriteBuffer;
 use crate::upstream::http2::field_list::FieldList;
 
@@ -18,6 +18,19 @@ const REPLAY_BYTES_MAX: usize = 64 * 1024;
 pub(super) struct Leg<'a> {
     pub(super) connection: &'a mut Connection,
     pub(super) stream: StreamId,
+    ownership: Ownership,
+}
+
+impl<'a> Leg<'a> {
+    /// A stream of a connection that only this downstream uses.
+    pub(super) fn new(connection: &'a mut Connection, stream: StreamId) -> Self {
+        Self { connection, stream, ownership: Ownership::Own }
+    }
+
+    /// A stream of a connection that downstreams share.
+    pub(super) fn shared(connection: &'a mut Connection, stream: StreamId) -> Self {
+        Self { connection, stream, ownership: Ownership::Shared }
+    }
 }
 
 /// The content of one direction.
@@ -147,7 +160,7 @@ impl Transfer {
     pub(super) fn keep(&mut self, from: &mut Leg<'_>, bytes: &[u8], end: EndStream, ahead: &mut ReadAhead) {
         self.waiting.keep(bytes);
         self.owed_to_stream += bytes.len();
-        if ahead.takes(bytes.len()) {
+        if ahead.takes(bytes.len(), from.ownership) {
             from.connection.release_connection(bytes.len());
         } else {
             self.owed_to_connection += bytes.len();

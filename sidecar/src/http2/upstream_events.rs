@@ -12,9 +12,10 @@ use crate::exchange::error_response;
 use crate::head::answer::Edit;
 use crate::head::response::INTERIM_MAX;
 use crate::http2::exchanges::Exchanges;
-use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
+use crate::http2::proxied_exchange::{ResponseProgress, Route, UpstreamId};
 use crate::http2::transfer::Leg;
 use crate::http2::{grpc, own_response, response_head};
+use crate::upstream::http2::shared::SharedId;
 
 /// How often a request is sent that the service does not process. Each time is on another connection, or after other
 /// streams have ended.
@@ -24,10 +25,16 @@ pub(super) const ATTEMPTS_MAX: usize = 5;
 pub(super) struct UpstreamEvents<'a> {
     pub(super) exchanges: &'a mut Exchanges,
     pub(super) downstream: &'a mut Connection,
-    pub(super) id: UpstreamId,
-    /// The downstream's streams by the service's.
-    pub(super) streams: &'a mut StreamMap<StreamId>,
+    pub(super) source: Source<'a>,
     pub(super) state: &'a mut UpstreamState,
+}
+
+/// Which connection the events are from.
+pub(super) enum Source<'a> {
+    /// One of the downstream's own, with the downstream's streams by the service's.
+    Own { id: UpstreamId, streams: &'a mut StreamMap<StreamId> },
+    /// One that downstreams share. The event is for the downstream's stream `to`.
+    Shared { id: SharedId, to: StreamId },
 }
 
 /// What has happened on a connection to the service.
@@ -83,8 +90,11 @@ impl Handler for UpstreamEvents<'_> {
     fn data(&mut self, connection: &mut Connection, stream: StreamId, bytes: &[u8], end: EndStream) {
         match self.target(stream) {
             Some(to) => {
-                let (from, to) = (Leg { connection, stream }, Leg { connection: self.downstream, stream: to });
-                self.exchanges.pass_response(from, to, bytes, end);
+                let from = match self.source {
+                    Source::Own { .. } => Leg::new(connection, stream),
+                    Source::Shared { .. } => Leg::shared(connection, stream),
+                };
+                self.exchanges.pass_response(from, Leg::new(self.downstream, to), bytes, end);
             }
             None => connection.release(stream, bytes.len()),
         }
@@ -137,7 +147,9 @@ impl Handler for UpstreamEvents<'_> {
 
     fn unprocessed(&mut self, connection: &mut Connection, stream: StreamId) {
         let to = self.target(stream);
-        self.streams.remove(&stream);
+        if let Source::Own { streams, .. } = &mut self.source {
+            streams.remove(&stream);
+        }
         // The service refuses this stream, and keeps the others.
         if connection.can_open().is_ok() {
             self.state.refused_at = Some(connection.streams().max(1));
@@ -167,9 +179,17 @@ impl Handler for UpstreamEvents<'_> {
 impl UpstreamEvents<'_> {
     /// The downstream's stream of an exchange that this connection still serves.
     fn target(&self, stream: StreamId) -> Option<StreamId> {
-        let to = *self.streams.get(&stream)?;
-        let is_served = |exchange: &ProxiedExchange| matches!(exchange.route, Route::Upstream { upstream, stream: served, .. } if (upstream, served) == (self.id, stream));
-        self.exchanges.open.get(&to).is_some_and(|exchange| is_served(exchange)).then_some(to)
+        let to = match &self.source {
+            Source::Own { streams, .. } => *streams.get(&stream)?,
+            Source::Shared { to, .. } => *to,
+        };
+        let route = self.exchanges.open.get(&to)?.route;
+        let is_served = match (&self.source, route) {
+            (Source::Own { id, .. }, Route::Upstream { upstream, stream: served, .. }) => (upstream, served) == (*id, stream),
+            (Source::Shared { id, .. }, Route::Shared { shared, stream: served }) => (shared, served) == (*id, stream),
+            _ => false,
+        };
+        is_served.then_some(to)
     }
 
     fn respond(&mut self, to: StreamId, section: &FieldSection, edits: &[Edit], end: EndStream) {

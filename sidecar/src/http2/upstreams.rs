@@ -13,7 +13,7 @@ use http2::error_code::ErrorCode;
 use http2::frame::StreamId;
 
 use crate::exchange::context::WorkerContext;
-use crate::http2::exchanges::Detached;
+use crate::http2::exchanges::{Detached, DetachedFrom};
 use crate::http2::proxied_exchange::{ProxiedExchange, Route, UpstreamId};
 use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
 use crate::upstream::{ConnectError, Upstream};
@@ -137,8 +137,12 @@ impl Upstreams {
 
     /// Parts with a stream of the service. It is reset if it is still open.
     pub(super) fn detach(&mut self, detached: Detached) {
-        let Detached { upstream, stream, owed } = detached;
-        let Some(upstream) = self.get(upstream) else { return };
+        let Detached { from, stream, owed } = detached;
+        let id = match from {
+            DetachedFrom::Own(id) => id,
+            DetachedFrom::Shared(shared) => return shared.detach(stream, owed),
+        };
+        let Some(upstream) = self.get(id) else { return };
         upstream.connection.release_connection(owed);
         if upstream.connection.is_open(stream) {
             upstream.connection.reset(stream, ErrorCode::CANCEL);

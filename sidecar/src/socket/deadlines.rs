@@ -67,6 +67,11 @@ impl Deadline {
         self.at.set(None);
     }
 
+    /// Whether there is no deadline, and none has passed.
+    pub fn is_unset(&self) -> bool {
+        self.at.get().is_none() && !self.expired.get()
+    }
+
     /// Whether the deadline has passed.
     pub fn has_expired(&self) -> bool {
         self.expired.get()

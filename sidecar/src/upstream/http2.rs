@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -12,12 +13,15 @@ use http2::flow::WINDOW_BYTES_DEFAULT;
 use http2::frame::StreamId;
 use http2::limits::{ExtendedConnect, Limits};
 use http2::streams::StreamMap;
+use tokio_util::task::TaskTracker;
 
 use crate::socket::buffered_conn::BufferedConn;
 use crate::upstream::IDLE_MAX;
+use crate::upstream::http2::shared::SharedUpstream;
 
 pub(crate) mod field_list;
 mod idle_events;
+pub mod shared;
 
 /// Flow-control window of one stream: the bytes of a body that each direction may buffer. With half of
 /// that, 10 MB took 7 s instead of 50 ms from a service whose sockets delay small pieces (Nagle's
@@ -77,7 +81,15 @@ pub struct Http2Pool {
     idle: RefCell<Vec<Idle>>,
     protocol: Cell<ServiceProtocol>,
     extended_connect: Cell<ExtendedConnect>,
+    downstreams: Cell<usize>,
+    shared: RefCell<Option<Rc<SharedUpstream>>>,
+    is_connecting: Cell<bool>,
+    shared_ids: Cell<u32>,
+    tasks: TaskTracker,
 }
+
+/// Downstream connections of a worker from which on they share a connection to the service. Fewer gain nothing.
+const SHARED_FROM: usize = 8;
 
 struct Idle {
     upstream: Http2Upstream,
@@ -104,6 +116,23 @@ pub struct Http2Upstream {
     pub refused_at: Option<usize>,
     /// Streams that were reset.
     pub resets: u32,
+}
+
+/// Why a connection to the service has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamEnd {
+    /// The service has closed it.
+    Closed,
+    /// The service has broken a rule of HTTP/2.
+    Faulty(ConnectionError),
+    /// The service has answered in another protocol.
+    Foreign,
+}
+
+impl From<io::Error> for UpstreamEnd {
+    fn from(_: io::Error) -> Self {
+        Self::Closed
+    }
 }
 
 /// Whether all output was written.
@@ -232,6 +261,42 @@ impl Http2Pool {
         self.idle
             .borrow_mut()
             .retain_mut(|idle| now.duration_since(idle.since) < IDLE_MAX && idle.upstream.read_idle(&mut cx, scratch).is_ok());
+    }
+
+    /// The connection that downstreams share, once there are enough of them and it is open.
+    pub fn shared(&self) -> Option<Rc<SharedUpstream>> {
+        self.shared.borrow().clone().filter(|shared| !shared.is_retired())
+    }
+
+    /// Whether a shared connection should be opened now. The caller opens it, and calls `set_shared`.
+    pub fn should_share(&self) -> bool {
+        let is_http2 = matches!(self.protocol.get(), ServiceProtocol::Http2 | ServiceProtocol::OnlyHttp2);
+        let is_wanted = is_http2 && self.downstreams.get() >= SHARED_FROM && self.shared().is_none();
+        is_wanted && !self.is_connecting.replace(true)
+    }
+
+    /// Begins to share a connection, or gives up to open one.
+    pub fn set_shared(&self, connected: Option<BufferedConn>, now: Instant) -> Option<Rc<SharedUpstream>> {
+        self.is_connecting.set(false);
+        self.shared_ids.set(self.shared_ids.get().wrapping_add(1));
+        let shared = connected.map(|socket| Rc::new(SharedUpstream::new(self.shared_ids.get(), socket, now)));
+        self.shared.replace(shared.clone());
+        shared
+    }
+
+    /// The tasks of shared connections.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// Counts a downstream connection that uses HTTP/2.
+    pub fn add_downstream(&self) {
+        self.downstreams.set(self.downstreams.get() + 1);
+    }
+
+    /// The same at its end.
+    pub fn remove_downstream(&self) {
+        self.downstreams.set(self.downstreams.get().saturating_sub(1));
     }
 
     /// What the service speaks.

@@ -13,6 +13,7 @@ mod memory;
 mod retries;
 mod service;
 mod settings;
+mod shared;
 mod slow_heads;
 #[path = "../proxy/support.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]

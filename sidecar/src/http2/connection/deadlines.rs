@@ -8,12 +8,13 @@ use mesh::refusal::RefusalReason;
 
 use crate::exchange::error_response;
 use crate::head::HeadFault;
-use crate::http2::connection::upstream_end::{UpstreamEnd, end_upstream};
+use crate::http2::connection::upstream_end::end_upstream;
 use crate::http2::connection_state::{CloseState, ConnectionState, Ended};
 use crate::http2::own_response;
 use crate::http2::proxied_exchange::{Overdue, ResponseProgress};
+use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::TICK;
-use crate::upstream::http2::{ServiceProtocol, poll_write_output};
+use crate::upstream::http2::{ServiceProtocol, UpstreamEnd, poll_write_output};
 
 /// The refusal of a head, or of the connection's first frames, whose end does not arrive.
 const TOO_SLOW: HeadFault = HeadFault { status: 408, reason: RefusalReason::Timeout, why: "the head did not arrive in time" };
@@ -33,13 +34,18 @@ const DRAIN_GRACE: Duration = Duration::from_secs(2);
 const DRAIN_PING: [u8; 8] = *b"draining";
 
 /// Ends what is overdue.
-pub(super) fn check_deadlines(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, now: Instant) -> Result<(), Ended> {
+pub(super) fn check_deadlines(
+    connection: &mut ConnectionState,
+    socket: &mut BufferedConn,
+    cx: &mut Context<'_>,
+    now: Instant,
+) -> Result<(), Ended> {
     connection.armed = None;
     connection.timer.disarm();
     if connection.head_deadline.is_some_and(|deadline| deadline <= now) {
         connection.exchanges.count_refused(TOO_SLOW, connection.caller, "".into());
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
-        return Err(connection.end_with_output(cx));
+        return Err(connection.end_with_output(socket, cx));
     }
     end_silent_upstreams(connection, now);
     let timeouts = *connection.worker.timeouts();
@@ -56,7 +62,7 @@ pub(super) fn check_deadlines(connection: &mut ConnectionState<'_>, cx: &mut Con
 }
 
 /// Ends connections on which a service that may not speak HTTP/2 says nothing.
-fn end_silent_upstreams(connection: &mut ConnectionState<'_>, now: Instant) {
+fn end_silent_upstreams(connection: &mut ConnectionState, now: Instant) {
     let is_unknown = connection.worker.http2.protocol() == ServiceProtocol::Unknown;
     let mut position = 0;
     while let Some((_, upstream)) = connection.upstreams.at(position) {
@@ -68,7 +74,7 @@ fn end_silent_upstreams(connection: &mut ConnectionState<'_>, now: Instant) {
     }
 }
 
-fn end_overdue(connection: &mut ConnectionState<'_>, stream: http2::frame::StreamId, what: Overdue) {
+fn end_overdue(connection: &mut ConnectionState, stream: http2::frame::StreamId, what: Overdue) {
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
     let is_awaited = exchange.progress == ResponseProgress::Awaited;
     match what {
@@ -93,7 +99,12 @@ fn end_overdue(connection: &mut ConnectionState<'_>, stream: http2::frame::Strea
 }
 
 /// Begins to close the connection if the worker leaves or the client is idle.
-pub(super) fn check_lifecycle(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, now: Instant) -> Result<(), Ended> {
+pub(super) fn check_lifecycle(
+    connection: &mut ConnectionState,
+    socket: &mut BufferedConn,
+    cx: &mut Context<'_>,
+    now: Instant,
+) -> Result<(), Ended> {
     let is_busy = !connection.exchanges.open.is_empty();
     connection.idle_since = if is_busy { None } else { connection.idle_since.or(Some(now)) };
     let idle = connection.idle_since.map_or(Duration::ZERO, |since| now.duration_since(since));
@@ -118,13 +129,13 @@ pub(super) fn check_lifecycle(connection: &mut ConnectionState<'_>, cx: &mut Con
         }
         _ => {}
     }
-    poll_write_output(cx, &mut connection.downstream, connection.socket).map_err(|_| Ended)?;
+    poll_write_output(cx, &mut connection.downstream, socket).map_err(|_| Ended)?;
     let is_over = connection.close_state == CloseState::GoawaySent && !is_busy && connection.downstream.output().is_empty();
     if is_over { Err(Ended) } else { Ok(()) }
 }
 
 /// Sets the timer for the next look at the deadlines.
-pub(super) fn arm_timer(connection: &mut ConnectionState<'_>, now: Instant) {
+pub(super) fn arm_timer(connection: &mut ConnectionState, now: Instant) {
     let has_unfinished = connection.downstream.has_unfinished_head();
     let deadline = connection.head_deadline.unwrap_or_else(|| now + connection.worker.timeouts().head);
     connection.head_deadline = has_unfinished.then_some(deadline);

@@ -14,7 +14,7 @@ use crate::http2::upstream_events::ATTEMPTS_MAX;
 use crate::upstream::http2::ServiceProtocol;
 
 /// Writes the requests, and reads the responses, of all exchanges over HTTP/1.
-pub(super) fn serve_http1(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut Scratch) -> Progress {
+pub(super) fn serve_http1(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut Scratch) -> Progress {
     let mut progress = Progress::None;
     for (stream, mut http1) in std::mem::take(&mut connection.over_http1) {
         match serve_one_over_http1(connection, cx, scratch, stream, &mut http1) {
@@ -35,7 +35,7 @@ pub(super) fn serve_http1(connection: &mut ConnectionState<'_>, cx: &mut Context
 }
 
 fn serve_one_over_http1(
-    connection: &mut ConnectionState<'_>,
+    connection: &mut ConnectionState,
     cx: &mut Context<'_>,
     scratch: &mut Scratch,
     stream: StreamId,
@@ -53,7 +53,7 @@ fn serve_one_over_http1(
 
 /// Keeps the connection while its exchange needs it. After the response, it goes back to the worker if it can be used
 /// again; if the request is still under way, nothing reads its rest.
-fn keep_or_release(connection: &mut ConnectionState<'_>, stream: StreamId, http1: Http1Upstream) {
+fn keep_or_release(connection: &mut ConnectionState, stream: StreamId, http1: Http1Upstream) {
     let Some(exchange) = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Http1) else {
         return;
     };
@@ -68,7 +68,7 @@ fn keep_or_release(connection: &mut ConnectionState<'_>, stream: StreamId, http1
 }
 
 /// Sends the request again if that is safe, or ends the exchange.
-fn end_over_http1(connection: &mut ConnectionState<'_>, stream: StreamId, failure: Http1Failure) {
+fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, failure: Http1Failure) {
     if matches!(failure, Http1Failure::SpeaksHttp2 | Http1Failure::Closed) {
         // The next request finds out again.
         connection.worker.http2.set_protocol(ServiceProtocol::Unknown);

@@ -5,15 +5,15 @@ use std::task::{Context, Poll};
 use http2::connection::handler::Writable;
 use http2::limits::ExtendedConnect;
 
-use crate::http2::connection::upstream_end::{UpstreamEnd, end_upstream};
+use crate::http2::connection::upstream_end::end_upstream;
 use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress};
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::{Leg, TransferState};
-use crate::http2::upstream_events::{UpstreamEvents, UpstreamState};
-use crate::upstream::http2::poll_write_output;
+use crate::http2::upstream_events::{Source, UpstreamEvents, UpstreamState};
+use crate::upstream::http2::{UpstreamEnd, poll_write_output};
 
 /// Serves all connections to the service.
-pub(super) fn serve_upstreams(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
+pub(super) fn serve_upstreams(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
     let (mut progress, mut position) = (Progress::None, 0);
     while position < connection.upstreams.len() {
         match serve_upstream(connection, position, cx, scratch) {
@@ -33,7 +33,7 @@ pub(super) fn serve_upstreams(connection: &mut ConnectionState<'_>, cx: &mut Con
 
 /// Writes the requests, and reads the responses, of one connection to the service.
 fn serve_upstream(
-    connection: &mut ConnectionState<'_>,
+    connection: &mut ConnectionState,
     position: usize,
     cx: &mut Context<'_>,
     scratch: &mut [u8],
@@ -57,8 +57,7 @@ fn serve_upstream(
     let mut events = UpstreamEvents {
         exchanges: &mut connection.exchanges,
         downstream: &mut connection.downstream,
-        id,
-        streams: &mut upstream.streams,
+        source: Source::Own { id, streams: &mut upstream.streams },
         state: &mut state,
     };
     let received = upstream.connection.receive(input, &mut events);
@@ -85,7 +84,7 @@ fn serve_upstream(
 }
 
 /// Lets request bodies go on whose window is open again.
-fn queue_requests(connection: &mut ConnectionState<'_>, position: usize, writable: Writable) {
+fn queue_requests(connection: &mut ConnectionState, position: usize, writable: Writable) {
     let Some((id, upstream)) = connection.upstreams.at(position) else { return };
     let mut queue = |stream| {
         if let Some(exchange) = connection.exchanges.open.get_mut(&stream)
@@ -103,7 +102,7 @@ fn queue_requests(connection: &mut ConnectionState<'_>, position: usize, writabl
 }
 
 /// Sends what waits of the requests on one connection to the service, in turns.
-fn send_requests(connection: &mut ConnectionState<'_>, position: usize) {
+fn send_requests(connection: &mut ConnectionState, position: usize) {
     let Some((id, upstream)) = connection.upstreams.at(position) else { return };
     while let Some(stream) = upstream.backlog.pop_front() {
         let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { continue };
@@ -116,8 +115,8 @@ fn send_requests(connection: &mut ConnectionState<'_>, position: usize) {
             break;
         }
         exchange.request.is_queued = false;
-        let from = Leg { connection: &mut connection.downstream, stream };
-        let to = Leg { connection: &mut upstream.connection, stream: to };
+        let from = Leg::new(&mut connection.downstream, stream);
+        let to = Leg::new(&mut upstream.connection, to);
         match exchange.request.resume(Some(from), to, &mut connection.exchanges.ahead).state {
             TransferState::Turn | TransferState::Connection => {
                 exchange.request.is_queued = true;

@@ -17,7 +17,7 @@ use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
 use crate::upstream::{ConnectError, ReuseCheck, Upstream};
 
 /// Sends the requests that wait for a connection, and opens connections for them.
-pub(super) fn place_waiting(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, scratch: &mut [u8]) {
+pub(super) fn place_waiting(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut [u8]) {
     let worker = Rc::clone(&connection.worker);
     while let Some(stream) = connection.upstreams.next_waiting() {
         let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
@@ -44,7 +44,7 @@ pub(super) fn place_waiting(connection: &mut ConnectionState<'_>, cx: &mut Conte
 }
 
 /// A new connection, once it is open. If it cannot be opened, all requests that wait have failed.
-fn connect(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) -> Option<Upstream> {
+fn connect(connection: &mut ConnectionState, cx: &mut Context<'_>) -> Option<Upstream> {
     let worker = Rc::clone(&connection.worker);
     match connection.upstreams.poll_connect(cx, &worker) {
         Poll::Pending => None,
@@ -57,7 +57,7 @@ fn connect(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>) -> Option
 }
 
 /// Ends all exchanges that wait for a connection. The service may speak another protocol when it is there again.
-fn fail_waiting(connection: &mut ConnectionState<'_>, error: &ConnectError) {
+fn fail_waiting(connection: &mut ConnectionState, error: &ConnectError) {
     connection.worker.http2.set_protocol(ServiceProtocol::Unknown);
     while let Some(stream) = connection.upstreams.pop_waiting() {
         let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { continue };
@@ -68,7 +68,7 @@ fn fail_waiting(connection: &mut ConnectionState<'_>, error: &ConnectError) {
 }
 
 /// Sends the next request that waits over HTTP/1.
-fn start_over_http1(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, stream: StreamId, upstream: Upstream) {
+fn start_over_http1(connection: &mut ConnectionState, cx: &mut Context<'_>, stream: StreamId, upstream: Upstream) {
     connection.upstreams.pop_waiting();
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
     match Http1Upstream::start(cx, upstream, exchange) {
@@ -80,7 +80,7 @@ fn start_over_http1(connection: &mut ConnectionState<'_>, cx: &mut Context<'_>, 
     }
 }
 
-fn refuse_translation(connection: &mut ConnectionState<'_>, stream: StreamId, fault: HeadFault) {
+fn refuse_translation(connection: &mut ConnectionState, stream: StreamId, fault: HeadFault) {
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
     let answer = error_response::for_request(fault, exchange.audience);
     exchange.record.answered_by_sitio(&answer);

@@ -1,8 +1,5 @@
 //! What becomes of the exchanges on a connection to the service that has ended.
 
-use std::io;
-
-use http2::error_code::ConnectionError;
 use http2::frame::StreamId;
 
 use crate::exchange::error_response;
@@ -10,27 +7,10 @@ use crate::exchange::error_response::Audience;
 use crate::head::answer::Answer;
 use crate::http2::connection_state::ConnectionState;
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
-use crate::upstream::http2::ServiceProtocol;
-
-/// Why a connection to the service has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum UpstreamEnd {
-    /// The service has closed it.
-    Closed,
-    /// The service has broken a rule of HTTP/2.
-    Faulty(ConnectionError),
-    /// The service has answered in another protocol.
-    Foreign,
-}
-
-impl From<io::Error> for UpstreamEnd {
-    fn from(_: io::Error) -> Self {
-        Self::Closed
-    }
-}
+use crate::upstream::http2::{ServiceProtocol, UpstreamEnd};
 
 /// Removes a connection, and ends its exchanges or sends their requests again.
-pub(super) fn end_upstream(connection: &mut ConnectionState<'_>, position: usize, end: UpstreamEnd) {
+pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, end: UpstreamEnd) {
     let Some((id, upstream)) = connection.upstreams.remove(position) else { return };
     let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none();
     if is_foreign {
