@@ -206,10 +206,11 @@ impl DownstreamEvents<'_> {
         self.exchanges.answer(connection, stream, &response);
     }
 
-    /// Sends a request without a body on the connection that downstreams share. A client that has other requests under way,
-    /// or that has cancelled some, uses connections of its own.
+    /// Sends a request without a body on the connection that downstreams share. A client that has had several requests under
+    /// way at once, or that has cancelled some, uses connections of its own.
     fn share(&mut self, connection: &Connection, stream: StreamId, exchange: &mut ProxiedExchange) -> bool {
-        if !self.exchanges.open.is_empty() || connection.resets() > CANCELLED_SHARED_MAX || exchange.is_tunnel() {
+        self.exchanges.have_been_several |= !self.exchanges.open.is_empty();
+        if self.exchanges.have_been_several || connection.resets() > CANCELLED_SHARED_MAX || exchange.is_tunnel() {
             return false;
         }
         let worker = &self.exchanges.worker;

@@ -27,6 +27,8 @@ pub(super) struct Exchanges {
     pub(super) open: StreamMap<Box<ProxiedExchange>>,
     pub(super) ahead: ReadAhead,
     pub(super) kept_heads: KeptBytes,
+    /// Whether two requests have ever been under way at once.
+    pub(super) have_been_several: bool,
     /// Streams whose responses wait for room on the downstream connection.
     backlog: VecDeque<StreamId>,
     /// Exchanges that may be over. They are looked at when no connection is being read.
@@ -58,6 +60,7 @@ impl Exchanges {
             open: StreamMap::default(),
             ahead: ReadAhead::default(),
             kept_heads: KeptBytes::default(),
+            have_been_several: false,
             backlog: VecDeque::new(),
             changed: Vec::new(),
             detached: Vec::new(),

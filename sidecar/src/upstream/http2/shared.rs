@@ -1,8 +1,8 @@
 //! A connection to the service that many downstreams share for requests without a body, one of each at a time.
 //!
-//! Requests of many clients then travel in one write, and their responses in one read. Whoever has more than one request
-//! under way, or one with a body, or has cancelled some, gets connections of its own. So a client that does not read holds
-//! one window here, and no request that a second connection could not repeat is lost with this one.
+//! Requests of many clients then travel in one write, and their responses in one read. A client that has had several
+//! requests under way at once, or has cancelled some, uses connections of its own, as do requests with a body. So a client
+//! that does not read holds one window here, and every request that is lost with this connection can be sent again.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
