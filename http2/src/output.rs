@@ -6,7 +6,7 @@ use crate::frame::{EndStream, StreamId};
 use crate::hpack::Field;
 use crate::hpack::encoder::Encoder;
 
-/// Sent bytes at the front that are worth moving the rest.
+/// Sent bytes at the front that are worth moving the rest, if the rest is not longer.
 const SENT_BYTES_MAX: usize = 32 * 1024;
 
 /// A buffer that grew beyond this is freed when it is empty.
@@ -57,7 +57,7 @@ impl Output {
             if self.buffer.capacity() > KEPT_BYTES_MAX {
                 self.buffer = Vec::new();
             }
-        } else if self.sent >= SENT_BYTES_MAX {
+        } else if self.sent >= SENT_BYTES_MAX && self.sent >= self.buffer.len() - self.sent {
             self.buffer.drain(..self.sent);
             self.sent = 0;
         }

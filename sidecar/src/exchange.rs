@@ -27,7 +27,7 @@ pub mod options;
 pub mod shared_counters;
 
 /// Capacity that an exchange's buffers keep for the next one.
-const KEPT_BYTES_MAX: usize = 8 * 1024;
+pub(crate) const KEPT_BYTES_MAX: usize = 8 * 1024;
 
 /// Bytes of the path that are recorded. The history keeps fewer.
 const RECORDED_PATH_BYTES_MAX: usize = 512;

@@ -62,7 +62,6 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
             None => match worker.upstreams.connect(worker.timeouts().connect).await {
                 Ok(connected) => Http2Upstream::new(connected.peer, Instant::now()),
                 Err(error) => {
-                    worker.http2.set_protocol(ServiceProtocol::Unknown);
                     if let Some(exchange) = &mut connection.exchange {
                         exchange.author = error_response::author(&error);
                     }

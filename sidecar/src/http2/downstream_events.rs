@@ -186,7 +186,7 @@ impl DownstreamEvents<'_> {
                 }
                 // Requests are sent in the order in which they came.
                 let is_first = !self.upstreams.has_waiting();
-                if !is_first || self.upstreams.place(worker.http2.protocol(), stream, &mut exchange) == Placed::NoRoom {
+                if !is_first || self.upstreams.place(worker.http2.protocol(), stream, &mut exchange) != Placed::Sent {
                     self.upstreams.wait(stream);
                 }
                 self.exchanges.open.insert(stream, exchange);

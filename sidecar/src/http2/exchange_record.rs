@@ -10,7 +10,7 @@ use mesh::exchange::Outcome;
 
 use crate::exchange::context::WorkerContext;
 use crate::exchange::decide::{Action, decide};
-use crate::exchange::{Exchange, error_response};
+use crate::exchange::{Exchange, KEPT_BYTES_MAX, error_response};
 use crate::head::answer::{Answer, reason_of};
 use crate::head::request::RequestHead;
 use crate::http2::grpc;
@@ -65,9 +65,9 @@ impl ExchangeRecord {
         self.exchange.as_mut().map(|exchange| std::mem::take(&mut exchange.wire)).unwrap_or_default()
     }
 
-    /// Returns the buffer.
+    /// Returns the buffer, unless it has grown.
     pub(super) fn put_buffer(&mut self, buffer: Vec<u8>) {
-        if let Some(exchange) = &mut self.exchange {
+        if let Some(exchange) = self.exchange.as_mut().filter(|_| buffer.capacity() <= KEPT_BYTES_MAX) {
             exchange.wire = buffer;
         }
     }

@@ -76,7 +76,7 @@ fn end_exchange(state: &mut ConnectionState, shared: SharedId, stream: StreamId,
     } else {
         let answer = match end {
             UpstreamEnd::Faulty(error) => error_response::invalid_response(error.reason, exchange.audience),
-            UpstreamEnd::Closed | UpstreamEnd::Foreign => error_response::reset(exchange.audience),
+            _ => error_response::reset(exchange.audience),
         };
         state.exchanges.fail(&mut state.downstream, to, &answer);
     }

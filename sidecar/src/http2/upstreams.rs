@@ -38,6 +38,8 @@ pub(super) enum Placed {
     Sent,
     /// No connection has room.
     NoRoom,
+    /// One has room once it has written what waits.
+    Later,
 }
 
 impl Upstreams {
@@ -89,6 +91,9 @@ impl Upstreams {
         };
         let with_room = self.open.iter_mut().find(|(_, upstream)| is_ready(upstream) && upstream.has_room());
         let Some((id, upstream)) = with_room else { return Placed::NoRoom };
+        if upstream.has_long_output() {
+            return Placed::Later;
+        }
         let end = exchange.request.end_with_head();
         let Ok(opened) = upstream.connection.open(exchange.head.fields().iter(), end) else { return Placed::NoRoom };
         upstream.streams.insert(opened, stream);
@@ -133,6 +138,11 @@ impl Upstreams {
                 Poll::Ready(connected)
             }
         }
+    }
+
+    /// Gives up a connection that is being opened.
+    pub(super) fn stop_connecting(&mut self) {
+        self.connecting = None;
     }
 
     /// Parts with a stream of the service. It is reset if it is still open.

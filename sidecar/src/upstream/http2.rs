@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http2::connection::Connection;
 use http2::error_code::ConnectionError;
@@ -41,6 +41,9 @@ const FIELD_BLOCK_BYTES_MAX: usize = 2 * SECTION_BYTES_MAX;
 /// CONTINUATION frames of a field block: enough for the largest one in frames of half the usual size.
 const CONTINUATIONS_MAX: u32 = 128;
 
+/// Bytes of output above which requests wait. A client can make them long at the cost of few bytes (RFC 7541, section 7.3).
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
 /// Resets of streams after which a connection is not lent to another downstream. Services count them, and end a
 /// connection with too many.
 const RESETS_MAX: u32 = 16;
@@ -59,6 +62,9 @@ fn limits() -> Limits {
         ..Limits::default()
     }
 }
+
+/// How long a service that has not answered in HTTP/2 is taken to speak HTTP/1.1.
+const ASSUMED_FOR: Duration = Duration::from_secs(10);
 
 /// What the service speaks, as far as its answers have shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,6 +86,10 @@ pub enum ServiceProtocol {
 pub struct Http2Pool {
     idle: RefCell<Vec<Idle>>,
     protocol: Cell<ServiceProtocol>,
+    /// When `protocol` becomes unknown again, if it is only assumed.
+    assumed_until: Cell<Option<Instant>>,
+    /// When the service was last found to speak something else than assumed.
+    asked_again: Cell<Option<Instant>>,
     extended_connect: Cell<ExtendedConnect>,
     downstreams: Cell<usize>,
     shared: RefCell<Option<Rc<SharedUpstream>>>,
@@ -127,6 +137,10 @@ pub enum UpstreamEnd {
     Faulty(ConnectionError),
     /// The service has answered in another protocol.
     Foreign,
+    /// The service has sent nothing for too long: it may speak another protocol.
+    Silent,
+    /// The sidecar closes it, because it is of no use any more.
+    Spent,
 }
 
 impl From<io::Error> for UpstreamEnd {
@@ -181,6 +195,11 @@ impl Http2Upstream {
             && !self.connection.is_send_window_empty()
     }
 
+    /// Whether so much waits to be written that no further request may be added.
+    pub fn has_long_output(&self) -> bool {
+        self.connection.output().len() > OUTPUT_BYTES_MAX
+    }
+
     /// Whether no exchange is under way.
     fn is_unused(&self) -> bool {
         self.streams.is_empty()
@@ -195,6 +214,7 @@ impl Http2Upstream {
     /// Whether another downstream can use the connection.
     fn is_reusable(&self) -> bool {
         self.is_unused()
+            && self.is_proven
             && self.connection.can_open().is_ok()
             && self.connection.streams() == 0
             && self.resets < RESETS_MAX
@@ -301,12 +321,31 @@ impl Http2Pool {
 
     /// What the service speaks.
     pub fn protocol(&self) -> ServiceProtocol {
+        if self.assumed_until.get().is_some_and(|until| until <= Instant::now()) {
+            self.set_protocol(ServiceProtocol::Unknown);
+        }
         self.protocol.get()
     }
 
     /// Records what the service speaks.
     pub fn set_protocol(&self, protocol: ServiceProtocol) {
+        self.assumed_until.set(None);
         self.protocol.set(protocol);
+    }
+
+    /// Assumes for some time that the service speaks HTTP/1.1, because it has not answered in HTTP/2.
+    pub fn assume_http1(&self, now: Instant) {
+        self.protocol.set(ServiceProtocol::Http1);
+        self.assumed_until.set(Some(now + ASSUMED_FOR));
+    }
+
+    /// Lets the next request find out what the service speaks, but not too often: any client can make a service close a
+    /// connection.
+    pub fn ask_again(&self, now: Instant) {
+        if self.asked_again.get().is_none_or(|before| now.duration_since(before) >= ASSUMED_FOR) {
+            self.asked_again.set(Some(now));
+            self.set_protocol(ServiceProtocol::Unknown);
+        }
     }
 
     /// Whether the service accepts extended CONNECT (RFC 8441).
@@ -317,7 +356,7 @@ impl Http2Pool {
     /// Records the settings of the service.
     pub fn note_settings(&self, connection: &Connection) {
         if self.protocol.get() != ServiceProtocol::OnlyHttp2 {
-            self.protocol.set(ServiceProtocol::Http2);
+            self.set_protocol(ServiceProtocol::Http2);
         }
         self.extended_connect.set(connection.peer_settings().extended_connect);
     }

@@ -67,7 +67,7 @@ fn end_silent_upstreams(connection: &mut ConnectionState, now: Instant) {
     let mut position = 0;
     while let Some((_, upstream)) = connection.upstreams.at(position) {
         if is_unknown && !upstream.is_proven && now.duration_since(upstream.opened) >= SETTINGS_TIMEOUT {
-            end_upstream(connection, position, UpstreamEnd::Foreign);
+            end_upstream(connection, position, UpstreamEnd::Silent);
         } else {
             position += 1;
         }
@@ -147,7 +147,7 @@ pub(super) fn arm_timer(connection: &mut ConnectionState, now: Instant) {
         // All deadlines are looked at when the timer expires, so that no exchange has to set it.
         _ => now + TICK,
     };
-    if connection.armed.is_none_or(|armed| armed > at || armed < now) {
+    if connection.armed.is_none_or(|armed| armed > at) {
         connection.armed = Some(at);
         connection.timer.arm(at);
     }

@@ -69,9 +69,10 @@ fn keep_or_release(connection: &mut ConnectionState, stream: StreamId, http1: Ht
 
 /// Sends the request again if that is safe, or ends the exchange.
 fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, failure: Http1Failure) {
-    if matches!(failure, Http1Failure::SpeaksHttp2 | Http1Failure::Closed) {
-        // The next request finds out again.
-        connection.worker.http2.set_protocol(ServiceProtocol::Unknown);
+    match failure {
+        Http1Failure::SpeaksHttp2 => connection.worker.http2.set_protocol(ServiceProtocol::Unknown),
+        Http1Failure::Closed => connection.worker.http2.ask_again(Instant::now()),
+        Http1Failure::Stale | Http1Failure::BrokenOff | Http1Failure::Invalid(_) => {}
     }
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
     let is_unprocessed = matches!(failure, Http1Failure::Stale | Http1Failure::SpeaksHttp2);

@@ -10,7 +10,7 @@ use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstream_events::{Source, UpstreamEvents, UpstreamState};
-use crate::upstream::http2::{UpstreamEnd, poll_write_output};
+use crate::upstream::http2::{Flushed, UpstreamEnd, poll_write_output};
 
 /// Serves all connections to the service.
 pub(super) fn serve_upstreams(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {
@@ -38,20 +38,20 @@ fn serve_upstream(
     cx: &mut Context<'_>,
     scratch: &mut [u8],
 ) -> Result<Progress, UpstreamEnd> {
-    send_requests(connection, position);
+    let written = write_requests(connection, position, cx);
     let Some((id, upstream)) = connection.upstreams.at(position) else { return Ok(Progress::None) };
-    poll_write_output(cx, &mut upstream.connection, &mut upstream.socket)?;
     if upstream.is_spent() {
-        return Err(UpstreamEnd::Closed);
+        return Err(UpstreamEnd::Spent);
     }
     if connection.downstream.output().len() > OUTPUT_BYTES_MAX {
         return Ok(Progress::None);
     }
     let filled = match upstream.socket.poll_fill(cx, scratch) {
-        Poll::Pending => return Ok(Progress::None),
+        // After a write error, the service's last responses may still be there to read.
+        Poll::Pending => return written,
         Poll::Ready(filled) => filled?,
     };
-    upstream.reads += 1;
+    upstream.reads += u64::from(filled.length > 0 && !filled.ended);
     let input = &scratch[..filled.length];
     let mut state = UpstreamState::default();
     let mut events = UpstreamEvents {
@@ -81,6 +81,23 @@ fn serve_upstream(
     }
     state.writable.into_iter().for_each(|writable| queue_requests(connection, position, writable));
     Ok(Progress::Some)
+}
+
+/// Writes what waits for one connection to the service, and lets request bodies fill the room.
+fn write_requests(connection: &mut ConnectionState, position: usize, cx: &mut Context<'_>) -> Result<Progress, UpstreamEnd> {
+    let mut progress = Progress::None;
+    loop {
+        send_requests(connection, position);
+        let Some((_, upstream)) = connection.upstreams.at(position) else { return Ok(progress) };
+        let before = upstream.connection.output().len();
+        let flushed = poll_write_output(cx, &mut upstream.connection, &mut upstream.socket)?;
+        if upstream.connection.output().len() < before {
+            progress = Progress::Some;
+        }
+        if flushed == Flushed::Partly || upstream.backlog.is_empty() || upstream.connection.connection_send_room() == 0 {
+            return Ok(progress);
+        }
+    }
 }
 
 /// Lets request bodies go on whose window is open again.

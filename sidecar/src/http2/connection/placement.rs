@@ -16,6 +16,10 @@ use crate::http2::upstreams::Placed;
 use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
 use crate::upstream::{ConnectError, ReuseCheck, Upstream};
 
+/// Connections to the service that one downstream connection may have at once. More requests wait for one of them. A
+/// service that allows a single stream for each connection still gets this many requests of a client at a time.
+const UPSTREAMS_MAX: usize = 128;
+
 /// Sends the requests that wait for a connection, and opens connections for them.
 pub(super) fn place_waiting(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut [u8]) {
     let worker = Rc::clone(&connection.worker);
@@ -27,18 +31,29 @@ pub(super) fn place_waiting(connection: &mut ConnectionState, cx: &mut Context<'
         };
         let protocol = worker.http2.protocol();
         if protocol == ServiceProtocol::Http1 {
+            if connection.over_http1.len() >= UPSTREAMS_MAX {
+                break;
+            }
             let check = if exchange.is_idempotent { ReuseCheck::Usual } else { ReuseCheck::Utmost };
             let Some(upstream) = worker.upstreams.acquire(check).or_else(|| connect(connection, cx)) else { break };
             start_over_http1(connection, cx, stream, upstream);
-        } else if connection.upstreams.place(protocol, stream, exchange) == Placed::Sent {
-            connection.upstreams.pop_waiting();
-        } else if !connection.upstreams.acquire(&worker, scratch) {
-            if connection.upstreams.has_unproven() {
-                break;
-            }
-            let Some(upstream) = connect(connection, cx) else { break };
-            connection.upstreams.insert(Http2Upstream::new(upstream.peer, Instant::now()));
+            continue;
         }
+        match connection.upstreams.place(protocol, stream, exchange) {
+            Placed::Sent => drop(connection.upstreams.pop_waiting()),
+            Placed::Later => break,
+            Placed::NoRoom if connection.upstreams.len() >= UPSTREAMS_MAX => break,
+            Placed::NoRoom if connection.upstreams.acquire(&worker, scratch) => {}
+            Placed::NoRoom if connection.upstreams.has_unproven() => break,
+            Placed::NoRoom => {
+                let Some(upstream) = connect(connection, cx) else { break };
+                connection.upstreams.insert(Http2Upstream::new(upstream.peer, Instant::now()));
+            }
+        }
+    }
+    if !connection.upstreams.has_waiting() {
+        // Nothing polls it any more, and it would be old when it is needed.
+        connection.upstreams.stop_connecting();
     }
     connection.finish_events();
 }
@@ -58,9 +73,12 @@ fn connect(connection: &mut ConnectionState, cx: &mut Context<'_>) -> Option<Ups
 
 /// Ends all exchanges that wait for a connection. The service may speak another protocol when it is there again.
 fn fail_waiting(connection: &mut ConnectionState, error: &ConnectError) {
-    connection.worker.http2.set_protocol(ServiceProtocol::Unknown);
+    if connection.worker.http2.protocol() == ServiceProtocol::Http1 {
+        connection.worker.http2.ask_again(Instant::now());
+    }
     while let Some(stream) = connection.upstreams.pop_waiting() {
-        let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { continue };
+        let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
+        let Some(exchange) = waiting else { continue };
         exchange.record.set_author(error_response::author(error));
         let answer = error_response::for_connect_error(error, exchange.audience);
         connection.exchanges.fail(&mut connection.downstream, stream, &answer);

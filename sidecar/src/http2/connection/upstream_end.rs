@@ -1,5 +1,7 @@
 //! What becomes of the exchanges on a connection to the service that has ended.
 
+use std::time::Instant;
+
 use http2::frame::StreamId;
 
 use crate::exchange::error_response;
@@ -12,14 +14,15 @@ use crate::upstream::http2::{ServiceProtocol, UpstreamEnd};
 /// Removes a connection, and ends its exchanges or sends their requests again.
 pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, end: UpstreamEnd) {
     let Some((id, upstream)) = connection.upstreams.remove(position) else { return };
-    let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none();
+    let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none() && end != UpstreamEnd::Spent;
     if is_foreign {
-        // Requests that were sent behind the preface have not been processed: it is no request in HTTP/1.
-        let protocol = match (connection.worker.http2.protocol(), end) {
-            (_, UpstreamEnd::Foreign) | (ServiceProtocol::Unknown, _) => ServiceProtocol::Http1,
-            _ => ServiceProtocol::Unknown,
-        };
-        connection.worker.http2.set_protocol(protocol);
+        let pool = &connection.worker.http2;
+        match (pool.protocol(), end) {
+            (_, UpstreamEnd::Foreign) => pool.set_protocol(ServiceProtocol::Http1),
+            // It may have been restarted, or speak another protocol: the next requests find out.
+            (ServiceProtocol::Unknown, _) => pool.assume_http1(Instant::now()),
+            _ => pool.set_protocol(ServiceProtocol::Unknown),
+        }
     }
     let mut streams: Vec<(StreamId, StreamId)> = upstream.streams.iter().map(|(from, to)| (*from, *to)).collect();
     // The requests are sent again in the order in which they came.
@@ -31,6 +34,9 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
             continue;
         }
         exchange.route = Route::None;
+        exchange.response.part(&mut connection.exchanges.ahead);
+        // A service that answers the preface in another protocol has not processed the requests behind it. Another end says
+        // nothing about them.
         let is_silent = (upstream.reads == reads && exchange.is_idempotent) || end == UpstreamEnd::Foreign;
         if exchange.response.is_complete() {
             exchange.request.discard(&mut connection.downstream, &mut connection.exchanges.ahead);
@@ -39,7 +45,7 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
             exchange.route = Route::Waiting;
             connection.upstreams.wait(to);
         } else {
-            let answer = answer_to(end, is_foreign, exchange.audience);
+            let answer = answer_to(end, exchange.audience);
             connection.exchanges.fail(&mut connection.downstream, to, &answer);
         }
     }
@@ -50,10 +56,10 @@ fn may_be_sent_again(exchange: &mut ProxiedExchange) -> bool {
     exchange.progress == ResponseProgress::Awaited && exchange.attempts < 2 && exchange.request.rewind()
 }
 
-fn answer_to(end: UpstreamEnd, is_foreign: bool, audience: Audience) -> Answer {
+fn answer_to(end: UpstreamEnd, audience: Audience) -> Answer {
     match end {
-        _ if is_foreign => error_response::invalid_response("it does not speak HTTP/2", audience),
-        UpstreamEnd::Closed | UpstreamEnd::Foreign => error_response::reset(audience),
+        UpstreamEnd::Foreign => error_response::invalid_response("it does not speak HTTP/2", audience),
+        UpstreamEnd::Closed | UpstreamEnd::Silent | UpstreamEnd::Spent => error_response::reset(audience),
         UpstreamEnd::Faulty(error) => error_response::invalid_response(error.reason, audience),
     }
 }
