@@ -20,7 +20,7 @@ mod exchanges;
 mod grpc;
 mod http1_messages;
 mod http1_upstream;
-mod kept_head;
+mod kept_request;
 mod limits;
 mod own_response;
 mod proxied_exchange;

@@ -164,7 +164,7 @@ impl Chunks {
 
 /// Whether a field may follow the body. Excluded are fields for framing, routing, authentication and
 /// conditions, and fields that say how to interpret the content (RFC 9110, section 6.5.1).
-fn may_trail(name: &str) -> bool {
+pub(crate) fn may_trail(name: &str) -> bool {
     const NEVER: [&str; 30] = [
         "age",
         "authorization",

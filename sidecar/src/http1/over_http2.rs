@@ -8,9 +8,9 @@ use std::time::Instant;
 use http2::error_code::ErrorCode;
 use http2::frame::{EndStream, StreamId};
 
-use crate::exchange::Exchange;
 use crate::exchange::context::{Scratch, WorkerContext};
 use crate::exchange::error_response;
+use crate::exchange::{Exchange, Repeatable};
 use crate::head::write::Persistence;
 use crate::http1::connection::{AfterExchange, Http1Connection};
 use crate::http1::exchange_deadlines::ExchangeDeadlines;
@@ -37,16 +37,15 @@ struct Bridge<'a> {
     /// Content of the request that the service has no window for.
     waiting: Vec<u8>,
     request: RequestState,
+    /// More of the request was read than what had arrived with its head, so it cannot be sent again.
+    has_continued: bool,
     response: Http2Response,
 }
 
 /// How far the request has been sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RequestState {
-    /// No more than what had arrived with its head: it can be sent again.
-    Begun,
-    /// More than that.
-    Continued,
+    Open,
     Ended,
 }
 
@@ -57,6 +56,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
     loop {
         attempts += 1;
         let acquired = worker.http2.acquire(&mut worker.scratch.borrow_mut().input);
+        let is_pooled = acquired.is_some();
         let mut upstream = match acquired {
             Some(upstream) => upstream,
             None => match worker.upstreams.connect(worker.timeouts().connect).await {
@@ -78,9 +78,16 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
                 return Ok(connection.finish_answered(persistence, now));
             }
             Err(RelayError::StaleConnection) if attempts < ATTEMPTS_MAX => {}
+            // The service may close an idle connection at any time.
+            Err(RelayError::Reset) if is_pooled && is_repeatable(connection) && attempts < ATTEMPTS_MAX => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Whether the request has the same effect if it is sent twice, and all of it is still here.
+fn is_repeatable(connection: &Http1Connection) -> bool {
+    connection.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes && exchange.status == 0)
 }
 
 /// Sends the request on this connection, and forwards the response.
@@ -107,7 +114,8 @@ async fn send(
         stream,
         deadlines: ExchangeDeadlines::new(timer, soonest, timeouts),
         waiting: content,
-        request: if end == EndStream::Yes { RequestState::Ended } else { RequestState::Begun },
+        request: if end == EndStream::Yes { RequestState::Ended } else { RequestState::Open },
+        has_continued: false,
     };
     let result = poll_fn(|cx| {
         if worker.is_ending() {
@@ -119,7 +127,7 @@ async fn send(
         bridge.poll(cx, &mut worker.scratch.borrow_mut())
     })
     .await;
-    if result.is_err() {
+    if bridge.upstream.connection.is_open(stream) {
         bridge.upstream.connection.reset(stream, ErrorCode::CANCEL);
         poll_fn(|cx| {
             // If the reset cannot be written now, the service learns of it by the end of the connection.
@@ -173,14 +181,18 @@ impl Bridge<'_> {
         }
         let filled = match self.downstream.poll_fill(cx, &mut scratch.input) {
             Poll::Pending => {
-                self.deadlines.start_body_timeout();
+                // The client may withhold its body until the service asks for it.
+                let awaits_continue = self.exchange.expects && self.exchange.body.bytes == 0 && !self.response.has_head();
+                if !awaits_continue {
+                    self.deadlines.start_body_timeout();
+                }
                 return Ok(false);
             }
             Poll::Ready(Err(_) | Ok(Filled { length: 0, ended: true })) => return Err(RelayError::Disconnected),
             Poll::Ready(Ok(filled)) => filled,
         };
         self.deadlines.stop_body_timeout();
-        self.request = RequestState::Continued;
+        self.has_continued = true;
         let input = &scratch.input[..filled.length];
         let carried =
             self.exchange.body.carry(input, &mut self.waiting).map_err(|fault| RelayError::MalformedRequest(fault.0))?;
@@ -230,7 +242,7 @@ impl Bridge<'_> {
         }
         match self.response.check() {
             // What was read of the request since then is lost.
-            Err(RelayError::StaleConnection) if self.request == RequestState::Continued => return Err(RelayError::Reset),
+            Err(RelayError::StaleConnection) if self.has_continued => return Err(RelayError::Reset),
             checked => checked?,
         }
         match received {

@@ -6,8 +6,10 @@ use std::time::Instant;
 
 use http2::error_code::ErrorCode;
 use http2::frame::StreamId;
+use mesh::refusal::RefusalReason;
 
 use crate::exchange::context::Scratch;
+use crate::head::HeadFault;
 use crate::http2::connection_state::{ConnectionState, Ended, OUTPUT_BYTES_MAX, Progress};
 use crate::http2::downstream_events::DownstreamEvents;
 use crate::http2::proxied_exchange::Route;
@@ -21,12 +23,9 @@ mod over_http2;
 mod placement;
 mod upstream_end;
 
-/// Requests that a client may cancel before the ratio to all its requests is checked. A user who closes a page cancels
-/// a dozen.
-const CANCELLED_MAX: u64 = 200;
-
-/// Streams that the sidecar may have to reset because of the client's errors (CVE-2025-8671).
-const MISTAKES_MAX: u64 = 256;
+/// The fault of a request over the limit of open streams. It was refused so that the client can send it again.
+const TOO_MANY: HeadFault =
+    HeadFault { status: 503, reason: RefusalReason::Http2, why: "the connection has more streams than SITIO_STREAMS_MAX" };
 
 /// Serves the connection until it is over.
 pub(super) fn poll(connection: &mut ConnectionState, socket: &mut BufferedConn, cx: &mut Context<'_>) -> Poll<()> {
@@ -101,8 +100,10 @@ fn read_downstream(
         }
     }
     connection.finish_events();
-    let cancelled = connection.downstream.resets();
-    if (cancelled > CANCELLED_MAX && cancelled > connection.requests / 2) || connection.downstream.failures() > MISTAKES_MAX {
+    for _ in 0..connection.take_refused() {
+        connection.exchanges.count_refused(TOO_MANY, connection.caller, "".into());
+    }
+    if connection.is_hostile(now) {
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
         return Err(connection.end_with_output(socket, cx));
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::task::{Context, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http2::connection::Connection;
 use http2::frame::StreamId;
@@ -22,6 +22,16 @@ use crate::upstream::http2::shared::ExchangeEvents;
 /// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
 /// the sidecar keep responses.
 pub(super) const OUTPUT_BYTES_MAX: usize = 128 * 1024;
+
+/// How long cancelled requests and mistakes of a client count. Calls that stream events usually end by being cancelled.
+const CONDUCT_PERIOD: Duration = Duration::from_secs(60);
+
+/// Requests that a client may cancel in a period before the ratio to all its requests is checked. A user who closes a page
+/// cancels a dozen.
+const CANCELLED_MAX: u64 = 200;
+
+/// Streams that the sidecar may have to reset in a period because of the client's errors (CVE-2025-8671).
+const MISTAKES_MAX: u64 = 256;
 
 /// A downstream connection.
 pub(super) struct ConnectionState {
@@ -45,6 +55,18 @@ pub(super) struct ConnectionState {
     /// Takes the events of a connection that downstreams share.
     pub(super) receiver: Option<Rc<dyn ExchangeEvents>>,
     waker: Option<Waker>,
+    conduct: Conduct,
+    /// Refused streams that were counted.
+    refused: u64,
+}
+
+/// What the client had done when the current period began.
+#[derive(Debug, Clone, Copy)]
+struct Conduct {
+    since: Instant,
+    requests: u64,
+    cancelled: u64,
+    mistakes: u64,
 }
 
 /// The state of the connection's shutdown.
@@ -90,7 +112,27 @@ impl ConnectionState {
             idle_since: None,
             receiver: None,
             waker: None,
+            conduct: Conduct { since: Instant::now(), requests: 0, cancelled: 0, mistakes: 0 },
+            refused: 0,
         }
+    }
+
+    /// Streams that were refused since the last call, because too many were open.
+    pub(super) fn take_refused(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.refused, self.downstream.refused());
+        self.refused - before
+    }
+
+    /// Whether the client has cancelled most of its requests, or sent many malformed ones, within a period.
+    pub(super) fn is_hostile(&mut self, now: Instant) -> bool {
+        let cancelled = self.downstream.resets() - self.conduct.cancelled;
+        let mistakes = self.downstream.failures() - self.conduct.mistakes;
+        let requests = self.requests - self.conduct.requests;
+        if now.duration_since(self.conduct.since) >= CONDUCT_PERIOD {
+            let (cancelled, mistakes) = (self.downstream.resets(), self.downstream.failures());
+            self.conduct = Conduct { since: now, requests: self.requests, cancelled, mistakes };
+        }
+        (cancelled > CANCELLED_MAX && cancelled > requests / 2) || mistakes > MISTAKES_MAX
     }
 
     /// Remembers the task that serves the connection.

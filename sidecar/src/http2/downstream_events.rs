@@ -18,7 +18,7 @@ use crate::head::HeadFault;
 use crate::head::request::{RequestHead, TOO_LARGE};
 use crate::http2::exchange_record::{ExchangeRecord, Grpc};
 use crate::http2::exchanges::Exchanges;
-use crate::http2::kept_head::KeptHead;
+use crate::http2::kept_request::KeptHead;
 use crate::http2::own_response::{NO_ANSWER, RequestFacts, TURNED_OFF};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::http2::transfer::{Leg, TransferState};
@@ -71,7 +71,7 @@ impl Handler for DownstreamEvents<'_> {
             return connection.release(stream, bytes.len());
         };
         exchange.record.add_request_bytes(bytes.len());
-        exchange.moved = self.now;
+        (exchange.moved, exchange.expects) = (self.now, false);
         let ahead = &mut self.exchanges.ahead;
         let mut from = Leg::new(connection, stream);
         match exchange.route {
@@ -165,10 +165,10 @@ impl DownstreamEvents<'_> {
         let grpc = if facts.grpc { Grpc::Awaited } else { Grpc::No };
         let (mut record, rule) = ExchangeRecord::open(&worker, self.caller, head, grpc, self.now);
         let action = record.decide(rule.as_deref(), head);
-        let mut exchange = Box::new(ProxiedExchange::new(record, facts, end, self.now));
+        let mut exchange = Box::new(ProxiedExchange::new(record, facts, end, &self.exchanges.kept, self.now));
         exchange.audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
         let (answer, response) = match action {
-            Action::Forward if self.exchanges.kept_heads.is_full() => {
+            Action::Forward if self.exchanges.kept.is_full() => {
                 let answer = error_response::overloaded_by_requests();
                 let response = own_response::unavailable(&worker, &answer, NO_ANSWER, facts);
                 (answer, response)
@@ -177,8 +177,8 @@ impl DownstreamEvents<'_> {
                 let mut fields = FieldList::reusing(exchange.record.take_buffer());
                 let proto = worker.forwarding().forwarded_proto();
                 request_head::for_service(&mut fields, section, head, self.forwarded, proto);
-                exchange.head = KeptHead::new(fields, &self.exchanges.kept_heads);
-                exchange.is_idempotent = head.is_idempotent();
+                exchange.head = KeptHead::new(fields, &self.exchanges.kept);
+                (exchange.is_idempotent, exchange.expects) = (head.is_idempotent(), head.connectivity.expects);
                 exchange.route = Route::Waiting;
                 if end == EndStream::Yes && exchange.is_idempotent && self.share(connection, stream, &mut exchange) {
                     self.exchanges.open.insert(stream, exchange);
@@ -239,7 +239,7 @@ impl DownstreamEvents<'_> {
         let worker = Rc::clone(&self.exchanges.worker);
         self.exchanges.count_refused(fault, self.caller, path.into());
         let response = own_response::plain(&worker, &error_response::for_request(fault, Audience::Program), facts);
-        let exchange = ProxiedExchange::new(ExchangeRecord::refused(&worker), facts, end, self.now);
+        let exchange = ProxiedExchange::new(ExchangeRecord::refused(&worker), facts, end, &self.exchanges.kept, self.now);
         self.exchanges.open.insert(stream, Box::new(exchange));
         self.exchanges.answer(connection, stream, &response);
     }
@@ -247,7 +247,7 @@ impl DownstreamEvents<'_> {
     /// Ends an exchange whose request turned out to be malformed after its head.
     fn end_malformed(&mut self, connection: &mut Connection, stream: StreamId, fault: HeadFault) {
         let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
-        exchange.record.malformed();
+        exchange.record.malformed(fault.status);
         if exchange.progress == ResponseProgress::Awaited && connection.is_open(stream) {
             let answer = error_response::for_request(fault, exchange.audience);
             let response = own_response::plain(&self.exchanges.worker, &answer, exchange.facts);

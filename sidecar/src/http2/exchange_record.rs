@@ -185,8 +185,8 @@ impl ExchangeRecord {
     }
 
     /// Records that the downstream has sent a malformed message after a valid head.
-    pub(super) fn malformed(&mut self) {
-        self.set_status(400, reason_of(400));
+    pub(super) fn malformed(&mut self, status: u16) {
+        self.set_status(status, reason_of(status));
         self.set_outcome(Outcome::BadRequest);
         self.close();
     }

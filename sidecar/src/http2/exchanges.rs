@@ -12,7 +12,7 @@ use http2::streams::StreamMap;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response;
 use crate::head::answer::{Answer, reason_of};
-use crate::http2::kept_head::KeptBytes;
+use crate::http2::kept_request::KeptBytes;
 use crate::http2::own_response::{NO_ANSWER, OwnResponse};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
 use crate::http2::read_ahead::ReadAhead;
@@ -26,7 +26,7 @@ pub(super) struct Exchanges {
     pub(super) worker: Rc<WorkerContext>,
     pub(super) open: StreamMap<Box<ProxiedExchange>>,
     pub(super) ahead: ReadAhead,
-    pub(super) kept_heads: KeptBytes,
+    pub(super) kept: KeptBytes,
     /// Whether two requests have ever been under way at once.
     pub(super) have_been_several: bool,
     /// Streams whose responses wait for room on the downstream connection.
@@ -59,7 +59,7 @@ impl Exchanges {
             worker,
             open: StreamMap::default(),
             ahead: ReadAhead::default(),
-            kept_heads: KeptBytes::default(),
+            kept: KeptBytes::default(),
             have_been_several: false,
             backlog: VecDeque::new(),
             changed: Vec::new(),

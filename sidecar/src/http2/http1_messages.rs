@@ -3,6 +3,7 @@
 use http2::hpack::Field;
 use mesh::refusal::RefusalReason;
 
+use crate::body::chunked::may_trail;
 use crate::head::HeadFault;
 use crate::head::answer::Edit;
 use crate::head::date::DateCache;
@@ -32,7 +33,7 @@ pub(super) fn request(out: &mut Vec<u8>, head: &FieldList, framing: RequestFrami
     if head.iter().any(|field| field.name == b":protocol") {
         return Err(NO_TUNNEL);
     }
-    if head.iter().any(|field| field.value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127))) {
+    if head.iter().any(|field| has_control(field.value)) {
         return Err(CONTROL);
     }
     for part in [pseudo(":method"), b" ", pseudo(":path"), b" HTTP/1.1\r\nHost: ", pseudo(":authority"), b"\r\n"] {
@@ -75,8 +76,11 @@ pub(super) fn piece(out: &mut Vec<u8>, framing: RequestFraming, content: &[u8]) 
 pub(super) fn end(out: &mut Vec<u8>, framing: RequestFraming, trailers: &FieldList) {
     if framing == RequestFraming::Chunks {
         out.extend_from_slice(b"0\r\n");
-        for field in trailers.iter() {
-            push_line(out, field.name, field.value);
+        // The service reads them as fields of HTTP/1: what heads refuse may not come by this way.
+        for field in trailers.iter().filter(|field| !has_control(field.value)) {
+            if std::str::from_utf8(field.name).is_ok_and(may_trail) {
+                push_line(out, field.name, field.value);
+            }
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -91,7 +95,8 @@ pub(super) fn response(head: &ResponseHead<'_, '_>, edits: &[Edit], dates: Optio
         let is_edited = edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name));
         let is_of_connection = head.connectivity.names_others && is_named(head.fields, header.name);
         let passes = match known(header.name) {
-            KnownField::ContentLength => true,
+            // A 1xx or 204 has no content, and must not announce any (RFC 9110, section 8.6).
+            KnownField::ContentLength => head.status >= 200 && head.status != 204,
             known => known.is_end_to_end(),
         };
         if passes && !is_edited && !is_of_connection {
@@ -128,6 +133,10 @@ pub(super) fn trailers(lines: &[u8]) -> FieldList {
         }
     }
     list
+}
+
+fn has_control(value: &[u8]) -> bool {
+    value.iter().any(|byte| matches!(byte, 0..=8 | 10..=31 | 127))
 }
 
 fn push_line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -177,6 +186,8 @@ mod tests {
         piece(&mut out, RequestFraming::Chunks, b"");
         let mut list = FieldList::default();
         list.push(Field::new("checksum", "7"));
+        list.push(Field::new("content-length", "9"));
+        list.push(Field::new("x", "a\x01b"));
         end(&mut out, RequestFraming::Chunks, &list);
         assert_eq!(String::from_utf8(out).unwrap(), "13\r\nhello, hello, hello\r\n0\r\nchecksum: 7\r\n\r\n");
         let mut out = Vec::new();

@@ -139,7 +139,9 @@ impl Http1Upstream {
         downstream: &mut Connection,
     ) -> Result<Step, Http1Failure> {
         let is_unread = exchanges.open.get(&stream).is_none_or(|exchange| exchange.response.has_waiting_bytes());
-        if self.is_complete() || is_unread {
+        let has_begun = matches!(self.response, Response::Body { .. });
+        // A client with a closed window gets nothing, so nothing is read for it.
+        if self.is_complete() || is_unread || (has_begun && downstream.send_room(stream) == 0) {
             return Ok(Step::Blocked);
         }
         let filled = match self.peer.poll_fill(cx, &mut scratch.input) {

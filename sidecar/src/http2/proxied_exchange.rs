@@ -7,7 +7,7 @@ use http2::frame::{EndStream, StreamId};
 
 use crate::exchange::error_response::Audience;
 use crate::http2::exchange_record::ExchangeRecord;
-use crate::http2::kept_head::KeptHead;
+use crate::http2::kept_request::{KeptBytes, KeptHead};
 use crate::http2::own_response::RequestFacts;
 use crate::http2::transfer::Transfer;
 use crate::timeouts::Timeouts;
@@ -23,6 +23,8 @@ pub(super) struct ProxiedExchange {
     pub(super) facts: RequestFacts,
     pub(super) audience: Audience,
     pub(super) is_idempotent: bool,
+    /// The client waits for an interim response, and nothing of its body has arrived.
+    pub(super) expects: bool,
     /// The request's head for the service, until the response begins.
     pub(super) head: KeptHead,
     pub(super) route: Route,
@@ -36,7 +38,7 @@ pub(super) struct ProxiedExchange {
     pub(super) interims: usize,
     /// How often the request was sent.
     pub(super) attempts: usize,
-    /// When the request was last seen to move.
+    /// When bytes of the request last arrived, or were last sent.
     pub(super) moved: Instant,
 }
 
@@ -80,16 +82,17 @@ pub(super) enum Overdue {
 
 impl ProxiedExchange {
     /// An exchange whose request has arrived up to its head.
-    pub(super) fn new(record: ExchangeRecord, facts: RequestFacts, end: EndStream, now: Instant) -> Self {
+    pub(super) fn new(record: ExchangeRecord, facts: RequestFacts, end: EndStream, kept: &KeptBytes, now: Instant) -> Self {
         Self {
             record,
             facts,
             audience: Audience::Program,
             is_idempotent: false,
+            expects: false,
             head: KeptHead::default(),
             route: Route::None,
             shared: None,
-            request: Transfer::new(end).with_copy(),
+            request: Transfer::new(end).with_copy(kept),
             response: Transfer::new(EndStream::No),
             progress: ResponseProgress::Awaited,
             left: None,
@@ -137,7 +140,9 @@ impl ProxiedExchange {
         // A gRPC call may be silent for any time: its client has a deadline. After the response has begun, both sides
         // may send at any time, as in a stream of messages.
         let is_body_awaited = !self.request.is_complete() && !self.request.has_waiting_bytes();
-        let has_limit = is_body_awaited && !self.facts.grpc && (is_awaited || self.response.is_ended());
+        // A client may withhold its body until the service asks for it (RFC 9110, section 10.1.1).
+        let is_withheld = self.expects && is_awaited;
+        let has_limit = is_body_awaited && !is_withheld && !self.facts.grpc && (is_awaited || self.response.is_ended());
         let body = timeouts.body.filter(|_| has_limit).map(|within| (self.moved + within, Overdue::RequestBody));
         response.into_iter().chain(body).min_by_key(|(at, _)| *at)
     }

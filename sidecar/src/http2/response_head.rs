@@ -68,7 +68,9 @@ pub(super) fn respond(
         worker.dates.append(&mut date);
         added.push(Field::new("date", &date));
     }
-    let passed = section.regular().filter(|field| passes(*field, edits));
+    // A 204 has no content, and must not announce any (RFC 9110, section 8.6).
+    let has_length = status != b"204";
+    let passed = section.regular().filter(|field| passes(*field, edits) && (has_length || field.name != b"content-length"));
     let fields = std::iter::once(Field::new(":status", status)).chain(passed).chain(added.iter());
     // The stream of a downstream that has left is closed, and its exchange ends by the reset.
     let _ = downstream.respond(stream, fields, end);

@@ -3,16 +3,13 @@
 use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 
+use crate::http2::kept_request::{KeptBody, KeptBytes};
 use crate::http2::read_ahead::{Ownership, ReadAhead};
 use crate::socket::write_buffer::WriteBuffer;
 use crate::upstream::http2::field_list::FieldList;
 
 /// Bytes that one exchange sends before the next one has its turn.
 const TURN_BYTES: usize = 16 * 1024;
-
-/// Bytes of a request's body that are kept, so that the request can be sent again if the service did not process it.
-/// A service accepts this much by default before it has answered (RFC 9113, section 6.9.2).
-const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
 /// One side of an exchange.
 pub(super) struct Leg<'a> {
@@ -43,7 +40,7 @@ pub(super) struct Transfer {
     owed_to_connection: usize,
     end: MessageEnd,
     is_ended: bool,
-    copy: Option<Vec<u8>>,
+    copy: Option<KeptBody>,
     /// The exchange is in the list of those that wait for their turn.
     pub(super) is_queued: bool,
 }
@@ -99,8 +96,8 @@ impl Transfer {
     }
 
     /// Keeps a copy of what is sent, until `forget_copy`.
-    pub(super) fn with_copy(mut self) -> Self {
-        self.copy = Some(Vec::new());
+    pub(super) fn with_copy(mut self, kept: &KeptBytes) -> Self {
+        self.copy = Some(KeptBody::new(kept));
         self
     }
 
@@ -243,10 +240,8 @@ impl Transfer {
 
     /// Removes sent bytes, and gives them back to their sender. The bytes that are still owed are the last ones.
     fn take_sent(&mut self, sent: usize, from: Option<Leg<'_>>, ahead: &mut ReadAhead) {
-        if let Some(copy) = &mut self.copy {
-            copy.extend_from_slice(&self.waiting.rest()[..sent]);
-        }
-        self.forget_large_copy();
+        let Self { copy, waiting, .. } = self;
+        copy.take_if(|copy| !copy.add(&waiting.rest()[..sent]));
         self.waiting.advance(sent);
         let left = self.waiting.rest().len();
         let to_stream = self.owed_to_stream.saturating_sub(left);
@@ -281,7 +276,7 @@ impl Transfer {
 
     /// Prepares to send the message again from its beginning. Returns whether all of it is still here.
     pub(super) fn rewind(&mut self) -> bool {
-        let Some(copy) = self.copy.replace(Vec::new()) else { return false };
+        let Some(copy) = self.copy.as_mut().map(KeptBody::take) else { return false };
         if !copy.is_empty() {
             let after = std::mem::take(&mut self.waiting);
             self.waiting.keep(&copy);
@@ -292,14 +287,7 @@ impl Transfer {
     }
 
     fn copy_sent(&mut self, sent: &[u8]) {
-        if let Some(copy) = &mut self.copy {
-            copy.extend_from_slice(sent);
-            self.forget_large_copy();
-        }
-    }
-
-    fn forget_large_copy(&mut self) {
-        self.copy.take_if(|copy| copy.len() > REPLAY_BYTES_MAX);
+        self.copy.take_if(|copy| !copy.add(sent));
     }
 }
 

@@ -86,9 +86,9 @@ impl Upstreams {
     /// Sends the request on a connection with room. Before the service is known to speak HTTP/2, requests wait for
     /// its SETTINGS: another service might take their bytes for something else.
     pub(super) fn place(&mut self, protocol: ServiceProtocol, stream: StreamId, exchange: &mut ProxiedExchange) -> Placed {
-        let is_ready = |upstream: &Http2Upstream| {
-            upstream.is_proven || matches!(protocol, ServiceProtocol::Http2 | ServiceProtocol::OnlyHttp2)
-        };
+        let is_known = matches!(protocol, ServiceProtocol::Http2 | ServiceProtocol::OnlyHttp2);
+        let is_idempotent = exchange.is_idempotent;
+        let is_ready = |upstream: &Http2Upstream| (upstream.is_proven || is_known) && (is_idempotent || !upstream.was_closed());
         let with_room = self.open.iter_mut().find(|(_, upstream)| is_ready(upstream) && upstream.has_room());
         let Some((id, upstream)) = with_room else { return Placed::NoRoom };
         if upstream.has_long_output() {

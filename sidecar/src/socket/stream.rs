@@ -136,6 +136,15 @@ pub fn has_no_input(stream: &Stream) -> bool {
     matches!(peeked, Err(rustix::io::Errno::AGAIN))
 }
 
+/// Whether the kernel has an end of the connection to read, and no data before it.
+pub fn is_at_end(stream: &Stream) -> bool {
+    let mut byte = [0_u8];
+    match rustix::net::recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((_, received)) => received == 0,
+        Err(error) => error != rustix::io::Errno::AGAIN,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,7 @@ use http2::streams::StreamMap;
 use tokio_util::task::TaskTracker;
 
 use crate::socket::buffered_conn::BufferedConn;
+use crate::socket::stream::is_at_end;
 use crate::upstream::IDLE_MAX;
 use crate::upstream::http2::shared::SharedUpstream;
 
@@ -193,6 +194,11 @@ impl Http2Upstream {
         self.connection.can_open().is_ok()
             && self.refused_at.is_none_or(|refused| streams < refused)
             && !self.connection.is_send_window_empty()
+    }
+
+    /// Whether the service has closed the connection while it was unused. This asks the kernel.
+    pub fn was_closed(&self) -> bool {
+        self.is_proven && self.is_unused() && is_at_end(self.socket.stream())
     }
 
     /// Whether so much waits to be written that no further request may be added.

@@ -184,6 +184,7 @@ impl<H: Handler> Inbound<'_, H> {
 
     fn take_settings(&mut self, bytes: &[u8]) -> Result<(), ConnectionError> {
         let connection = &mut *self.connection;
+        connection.overhead()?;
         let before = connection.peer.stream_window_bytes;
         let peer = match connection.role {
             Role::Client => Role::Server,

@@ -7,6 +7,7 @@ use http2::frame::{EndStream, StreamId};
 use http2::message::field_section::FieldSection;
 use httparse::Header;
 
+use crate::body::chunked::may_trail;
 use crate::body::{Body, To};
 use crate::decorator::Verdict;
 use crate::exchange::context::WorkerContext;
@@ -124,8 +125,8 @@ impl Handler for ResponseEvents<'_> {
 
     fn trailers(&mut self, _: &mut Connection, stream: StreamId, trailers: &FieldSection) {
         if stream == self.response.stream {
-            let lines: Vec<u8> =
-                trailers.regular().flat_map(|field| [field.name, b": ", field.value, b"\r\n"].concat()).collect();
+            let passed = trailers.regular().filter(|field| std::str::from_utf8(field.name).is_ok_and(may_trail));
+            let lines: Vec<u8> = passed.flat_map(|field| [field.name, b": ", field.value, b"\r\n"].concat()).collect();
             self.finish(&lines);
         }
     }
@@ -186,6 +187,8 @@ impl ResponseEvents<'_> {
         let length = head.connectivity.framing(Framing::Chunked);
         let has_none = end == EndStream::Yes || self.exchange.asked == ResponseTo::HeadOnly || matches!(head.status, 204 | 304);
         let framing = match (length, self.exchange.version) {
+            // Some clients expect no body, whatever the fields say (RFC 9110, section 15.3.6).
+            _ if head.status == 205 => Framing::Length(0),
             _ if has_none && head.connectivity.length().is_some() => Framing::Empty,
             _ if has_none && self.exchange.asked == ResponseTo::HeadOnly => Framing::Empty,
             _ if has_none && matches!(head.status, 204 | 304) => Framing::Empty,
@@ -209,7 +212,11 @@ impl ResponseEvents<'_> {
         let (states_length, dates) = (head.status != 204, Some(&self.worker.dates));
         let plan = Plan { framing, states_length, persistence, upgrade: None, edits, dates };
         write::response(self.out, head, plan);
-        let to = if framing == Framing::Chunked { To::Chunks } else { To::Plain };
+        let to = match framing {
+            _ if head.status == 205 => To::Nothing,
+            Framing::Chunked => To::Chunks,
+            _ => To::Plain,
+        };
         self.response.persistence = persistence;
         self.response.body = Some(Body::new(Framing::UntilClose, to));
     }
@@ -225,6 +232,8 @@ impl ResponseEvents<'_> {
         self.exchange.bytes_out += if is_sent { answer.body.len() as u64 } else { 0 };
         self.response.persistence = persistence;
         self.response.body = Some(Body::new(Framing::UntilClose, To::Nothing));
+        // The service's response is not awaited.
+        self.response.progress = ResponseProgress::Complete;
     }
 
     fn persistence_of(&self, framing: Framing) -> Persistence {

@@ -130,7 +130,9 @@ pub(super) fn check_lifecycle(
         _ => {}
     }
     poll_write_output(cx, &mut connection.downstream, socket).map_err(|_| Ended)?;
-    let is_over = connection.close_state == CloseState::GoawaySent && !is_busy && connection.downstream.output().is_empty();
+    // A client that does not read what is left is not waited for.
+    let is_read = connection.downstream.output().is_empty() || idle >= DRAIN_GRACE;
+    let is_over = connection.close_state == CloseState::GoawaySent && !is_busy && is_read;
     if is_over { Err(Ended) } else { Ok(()) }
 }
 
@@ -139,7 +141,7 @@ pub(super) fn arm_timer(connection: &mut ConnectionState, now: Instant) {
     let has_unfinished = connection.downstream.has_unfinished_head();
     let deadline = connection.head_deadline.unwrap_or_else(|| now + connection.worker.timeouts().head);
     connection.head_deadline = has_unfinished.then_some(deadline);
-    let is_draining = matches!(connection.close_state, CloseState::Draining { .. });
+    let is_draining = connection.close_state != CloseState::Open;
     let at = match connection.idle_since {
         Some(since) if connection.head_deadline.is_none() && !is_draining => {
             since + if connection.upstreams.len() > 0 { KEPT_FOR } else { connection.worker.idle_timeout() }

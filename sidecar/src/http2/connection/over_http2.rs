@@ -1,6 +1,7 @@
 //! Moves the exchanges that the service handles over HTTP/2.
 
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use http2::connection::handler::Writable;
 use http2::limits::ExtendedConnect;
@@ -134,7 +135,11 @@ fn send_requests(connection: &mut ConnectionState, position: usize) {
         exchange.request.is_queued = false;
         let from = Leg::new(&mut connection.downstream, stream);
         let to = Leg::new(&mut upstream.connection, to);
-        match exchange.request.resume(Some(from), to, &mut connection.exchanges.ahead).state {
+        let moved = exchange.request.resume(Some(from), to, &mut connection.exchanges.ahead);
+        if moved.bytes > 0 {
+            exchange.moved = Instant::now();
+        }
+        match moved.state {
             TransferState::Turn | TransferState::Connection => {
                 exchange.request.is_queued = true;
                 upstream.backlog.push_back(stream);

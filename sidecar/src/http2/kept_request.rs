@@ -1,18 +1,21 @@
-//! The head of a request that is kept until the response begins, and the total of all kept heads of one connection.
+//! What is kept of requests until their responses begin, so that they can be sent again: heads, and the first bytes of bodies.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::upstream::http2::field_list::FieldList;
 
-/// Kept bytes of a connection above which a head that was sent is dropped. Such a request is not sent again.
+/// Kept bytes of a connection above which what was sent is dropped. Such a request is not sent again.
 const SENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// Bytes of one body that are kept. A service accepts this much by default before it has answered (RFC 9113, section 6.9.2).
+const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// Kept bytes of a connection above which a request does not wait for a connection to the service. A client can name the
 /// same large fields by one byte each (RFC 7541, section 7.3), so heads cost it little.
 const WAITING_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// The bytes of all kept heads of one connection.
+/// All that one connection keeps, in bytes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct KeptBytes(Rc<Cell<usize>>);
 
@@ -58,6 +61,42 @@ impl KeptHead {
     }
 }
 
+/// The bytes of a body that were sent.
+#[derive(Debug)]
+pub(super) struct KeptBody {
+    bytes: Vec<u8>,
+    total: KeptBytes,
+}
+
+impl KeptBody {
+    /// An empty copy.
+    pub(super) fn new(total: &KeptBytes) -> Self {
+        Self { bytes: Vec::new(), total: total.clone() }
+    }
+
+    /// Adds sent bytes. Returns false if this is more than is kept; the copy is then of no use.
+    pub(super) fn add(&mut self, sent: &[u8]) -> bool {
+        if self.bytes.len() + sent.len() > BODY_BYTES_MAX || self.total.0.get() + sent.len() > SENT_BYTES_MAX {
+            return false;
+        }
+        self.bytes.extend_from_slice(sent);
+        self.total.0.set(self.total.0.get() + sent.len());
+        true
+    }
+
+    /// Takes the bytes, and begins again.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.total.0.set(self.total.0.get().saturating_sub(self.bytes.len()));
+        std::mem::take(&mut self.bytes)
+    }
+}
+
+impl Drop for KeptBody {
+    fn drop(&mut self) {
+        self.take();
+    }
+}
+
 impl Drop for KeptHead {
     fn drop(&mut self) {
         self.uncount();
@@ -86,6 +125,20 @@ mod tests {
         assert!(total.is_full());
         assert!(kept.pop().unwrap().into_buffer().len() > 100_000);
         kept.clear();
+        assert_eq!(total.0.get(), 0);
+    }
+
+    #[test]
+    fn bodies_are_kept_up_to_a_bound_each_and_together() {
+        let total = KeptBytes::default();
+        let mut bodies: Vec<KeptBody> = (0..20).map(|_| KeptBody::new(&total)).collect();
+        let whole = vec![0; BODY_BYTES_MAX];
+        let kept = bodies.iter_mut().filter_map(|body| body.add(&whole).then_some(())).count();
+        assert_eq!(kept, SENT_BYTES_MAX / BODY_BYTES_MAX);
+        assert!(!bodies[0].add(&[0]), "one more byte is too much");
+        assert_eq!(bodies[0].take().len(), BODY_BYTES_MAX);
+        assert!(bodies[0].add(&[0; 10]));
+        drop(bodies);
         assert_eq!(total.0.get(), 0);
     }
 }
