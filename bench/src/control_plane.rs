@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use crate::contenders::{free_port, ours};
 use crate::process::Proxy;
+use crate::programs::{free_port, ours};
 
 /// How long a pod may take to apply a rule.
 const OBEY_TIMEOUT: Duration = Duration::from_secs(20);

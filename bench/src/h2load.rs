@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use tokio::process::Command;
 
-use crate::contenders::find;
 use crate::load::LoadResult;
 use crate::nghttpd::FILE;
+use crate::programs::find;
 
 /// The program.
 pub const PROGRAM: &str = "h2load";

@@ -11,6 +11,7 @@ pub mod nghttpd;
 pub mod origin;
 pub mod pages;
 pub mod process;
+pub mod programs;
 pub mod report;
 pub mod rounds;
 pub mod swarm;

@@ -10,6 +10,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+/// The protocol that a proxy is to speak on both of its sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpVersion {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 in clear, with prior knowledge.
+    Http2,
+}
+
 /// A load.
 #[derive(Debug, Clone, Copy)]
 pub struct Load {

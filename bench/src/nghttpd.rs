@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::contenders::{find, free_port};
 use crate::process::Proxy;
+use crate::programs::{find, free_port};
 
 /// The program.
 pub const PROGRAM: &str = "nghttpd";
@@ -17,7 +17,7 @@ pub const HINT: &str = "apt-get install nghttp2-server";
 /// The file that it serves, and so the path of every request.
 pub const FILE: &str = "users/42";
 
-/// Streams that it allows on one connection. Envoy has to be told: its first requests come before
+/// Streams that it allows on one connection. Envoy is configured with it: its first requests come before
 /// the settings that say so, and those over the limit would be answered with 503.
 pub const STREAMS_MAX: u32 = 100;
 

@@ -10,7 +10,8 @@ use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
-use crate::contenders::{Contender, find};
+use crate::contenders::Contender;
+use crate::programs::find;
 use crate::traffic::Traffic;
 
 /// How long to count. A proxy is slow under `strace`, but makes the same calls.

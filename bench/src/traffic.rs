@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::contenders::{find, not_run};
 use crate::h2load::Http2Load;
-use crate::load::{Load, LoadResult};
+use crate::load::{HttpVersion, Load, LoadResult};
+use crate::programs::{find, not_run};
 use crate::{h2load, load, nghttpd};
 
 /// A protocol and its load.
@@ -16,15 +16,6 @@ pub enum Traffic {
     Http1(Load),
     /// Carried by `h2load` and `nghttpd`.
     Http2(Http2Load),
-}
-
-/// The protocol that a proxy is to speak on both of its sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HttpVersion {
-    /// HTTP/1.1.
-    Http1,
-    /// HTTP/2 in clear, with prior knowledge.
-    Http2,
 }
 
 impl Traffic {

@@ -53,7 +53,7 @@ pub const FIELDS_LIMIT: usize = 512;
 /// arrive after it.
 pub const HEAD_BYTES_LIMIT: usize = 192 * 1024;
 
-/// Upper bound of the `target_bytes` setting: the HTTP/2 library accepts no longer URI.
+/// Upper bound of the `target_bytes` setting. No browser or server uses longer targets.
 pub const TARGET_BYTES_LIMIT: usize = 65_534;
 
 impl Default for HeadLimits {

@@ -6,9 +6,9 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use bench::contenders::{free_port, ours};
 use bench::origin;
 use bench::process::{Proxy, pin};
+use bench::programs::{free_port, ours};
 use clap::Parser;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::Context;
 use bench::contenders::{BenchSetup, Contender, SERVICE, SITIO};
 use bench::control_plane::ControlPlaneProcess;
+use bench::load::HttpVersion;
 use bench::process::{Proxy, pin};
 use bench::rounds::{Results, SCENARIOS, Scenario};
-use bench::traffic::HttpVersion;
 use bench::{contenders, goals, nghttpd, origin, report, rounds, system_calls};
 use clap::Parser;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use bench::contenders::{free_port, ours};
 use bench::control_plane::ControlPlaneProcess;
 use bench::load::{Load, Reuse};
 use bench::process::{Proxy, pin};
+use bench::programs::{free_port, ours};
 use bench::{load, origin};
 use clap::Parser;
 

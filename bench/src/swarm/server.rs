@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use tempfile::TempDir;
 
-use crate::contenders::{free_port, ours};
 use crate::process::{Proxy, pin};
+use crate::programs::{free_port, ours};
 use crate::swarm::api::Api;
 
 /// How long it may take to listen.

@@ -1,5 +1,4 @@
-//! The deadlines of an exchange on one timer: for the response, for the next bytes of the request's body, and for a
-//! client that may have gone.
+//! The deadlines of an exchange on one timer: for the response, the request's body, and a client that may have gone.
 
 use std::time::{Duration, Instant};
 

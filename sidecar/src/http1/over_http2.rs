@@ -18,7 +18,8 @@ use crate::http1::over_http2::request::{Http2Request, translate};
 use crate::http1::over_http2::response::{Http2Response, ResponseEvents};
 use crate::http1::relay::RelayError;
 use crate::socket::buffered_conn::{BufferedConn, Filled};
-use crate::upstream::http2::{Http2Upstream, ServiceProtocol, poll_write_output};
+use crate::upstream::http2::ServiceProtocol;
+use crate::upstream::http2::connection::{Http2Upstream, poll_write_output};
 
 mod request;
 mod response;

@@ -244,7 +244,7 @@ impl<'a> Relay<'a> {
         Err(RelayError::RequestStalled)
     }
 
-    /// Whether the downstream has closed its sending half and waits for a service that sends nothing. HTTP/1 cannot tell
+    /// Whether the downstream has closed its sending half and waits for a service that sends nothing. HTTP/1 does not show
     /// whether it still reads. If it has unread data, the kernel shows that it is gone: it answers with a reset.
     fn is_abandoned(&self, now: Instant) -> bool {
         self.downstream.is_flushed() && self.deadlines.is_abandoned(now)

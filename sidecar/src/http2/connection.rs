@@ -15,7 +15,7 @@ use crate::http2::downstream_events::DownstreamEvents;
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::Leg;
 use crate::socket::buffered_conn::BufferedConn;
-use crate::upstream::http2::{Flushed, poll_write_output};
+use crate::upstream::http2::connection::{Flushed, poll_write_output};
 
 mod deadlines;
 mod over_http1;
@@ -103,7 +103,7 @@ fn read_downstream(
     for _ in 0..connection.take_refused() {
         connection.exchanges.count_refused(TOO_MANY, connection.caller, "".into());
     }
-    if connection.is_hostile(now) {
+    if connection.check_conduct(now).is_err() {
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);
         return Err(connection.end_with_output(socket, cx));
     }

@@ -15,8 +15,8 @@ use crate::http2::upstreams::Upstreams;
 use crate::http2::{limits, request_head};
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
+use crate::upstream::http2::connection::poll_write_output;
 use crate::upstream::http2::field_list::FieldList;
-use crate::upstream::http2::poll_write_output;
 use crate::upstream::http2::shared::ExchangeEvents;
 
 /// Bytes in the downstream's output above which nothing more is read for it. A client that does not read must not make
@@ -123,8 +123,8 @@ impl ConnectionState {
         self.refused - before
     }
 
-    /// Whether the client has cancelled most of its requests, or sent many malformed ones, within a period.
-    pub(super) fn is_hostile(&mut self, now: Instant) -> bool {
+    /// Ends the connection of a client that has cancelled most of its requests, or sent many malformed ones, in a period.
+    pub(super) fn check_conduct(&mut self, now: Instant) -> Result<(), Ended> {
         let cancelled = self.downstream.resets() - self.conduct.cancelled;
         let mistakes = self.downstream.failures() - self.conduct.mistakes;
         let requests = self.requests - self.conduct.requests;
@@ -132,7 +132,8 @@ impl ConnectionState {
             let (cancelled, mistakes) = (self.downstream.resets(), self.downstream.failures());
             self.conduct = Conduct { since: now, requests: self.requests, cancelled, mistakes };
         }
-        (cancelled > CANCELLED_MAX && cancelled > requests / 2) || mistakes > MISTAKES_MAX
+        let is_hostile = (cancelled > CANCELLED_MAX && cancelled > requests / 2) || mistakes > MISTAKES_MAX;
+        if is_hostile { Err(Ended) } else { Ok(()) }
     }
 
     /// Remembers the task that serves the connection.

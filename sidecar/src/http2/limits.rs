@@ -3,7 +3,7 @@
 use http2::limits::Limits;
 
 use crate::exchange::context::WorkerContext;
-use crate::upstream::http2::{CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES};
+use crate::upstream::http2::connection::{CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 
 /// The bytes that count for each field besides name and value (RFC 9113, section 6.5.2).
 const FIELD_BYTES: usize = 32;

@@ -15,7 +15,7 @@ use crate::exchange::error_response;
 use crate::http2::connection_state::ConnectionState;
 use crate::http2::proxied_exchange::{ResponseProgress, Route};
 use crate::http2::upstream_events::{ATTEMPTS_MAX, Source, UpstreamEvents, UpstreamState};
-use crate::upstream::http2::UpstreamEnd;
+use crate::upstream::http2::connection::UpstreamEnd;
 use crate::upstream::http2::shared::{ExchangeEvents, POLL_INTERVAL, SharedId, SharedUpstream, StreamEvent};
 
 /// Takes the events for one downstream connection, as long as it exists.

@@ -15,7 +15,8 @@ use http2::frame::StreamId;
 use crate::exchange::context::WorkerContext;
 use crate::http2::exchanges::{Detached, DetachedFrom};
 use crate::http2::proxied_exchange::{ProxiedExchange, Route, UpstreamId};
-use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
+use crate::upstream::http2::ServiceProtocol;
+use crate::upstream::http2::connection::Http2Upstream;
 use crate::upstream::{ConnectError, Upstream};
 
 /// A connection that is being opened.

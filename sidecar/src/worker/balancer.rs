@@ -106,7 +106,8 @@ impl Drop for ConnectionGuard {
     }
 }
 
-/// The connections that the descriptor limit allows, with one connection to the service for each.
+/// The connections that the descriptor limit allows, with one connection to the service for each. A downstream over HTTP/2
+/// may have more; if descriptors run out, requests are answered with 503 `overloaded`.
 fn descriptors_allow() -> u32 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
     u32::try_from(limit.saturating_sub(DESCRIPTORS_SPARED) / 2).unwrap_or(u32::MAX).max(1)

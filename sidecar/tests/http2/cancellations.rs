@@ -1,4 +1,4 @@
-//! Tests of clients that cancel their calls: a service that punishes it punishes nobody else.
+//! Tests of clients that cancel their calls: a service that punishes it punishes no other client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Tests of bodies that nobody reads: what the sidecar takes of them is bounded, and others pass meanwhile.
+//! Tests of bodies that are not read: what the sidecar takes of them is bounded, and others pass meanwhile.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -7,10 +7,14 @@ use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
+/// What a page says about the last command: an open dialog, a failure, a result.
+const MESSAGES: &str = "return [document.querySelector('dialog[open]')?.innerText, failed.hidden ? '' : failed.innerText,
+    toast.hidden ? '' : toast.innerText]";
+
 fn is_checked(browser: &Browser, checked: &str) {
     eventually(SOON * 2, || {
         let now = browser.attribute("#rows .sw[aria-label*='/export']", "aria-checked")?;
-        ensure!(now == checked, "the switch is {now}");
+        ensure!(now == checked, "the switch is {now}; the page shows {}", browser.script(MESSAGES)?);
         Ok(())
     });
 }

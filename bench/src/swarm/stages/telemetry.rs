@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::contenders::{free_port, ours};
 use crate::load::{Load, Reuse};
 use crate::process::Proxy;
+use crate::programs::{free_port, ours};
 use crate::swarm::figure::Measurement;
 use crate::swarm::server::Server;
 use crate::swarm::stages::StageSettings;

@@ -14,7 +14,8 @@ use crate::http2::own_response;
 use crate::http2::proxied_exchange::{Overdue, ResponseProgress};
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::TICK;
-use crate::upstream::http2::{ServiceProtocol, UpstreamEnd, poll_write_output};
+use crate::upstream::http2::ServiceProtocol;
+use crate::upstream::http2::connection::{UpstreamEnd, poll_write_output};
 
 /// The refusal of a head, or of the connection's first frames, whose end does not arrive.
 const TOO_SLOW: HeadFault = HeadFault { status: 408, reason: RefusalReason::Timeout, why: "the head did not arrive in time" };

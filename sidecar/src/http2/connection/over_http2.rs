@@ -11,7 +11,7 @@ use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstream_events::{Source, UpstreamEvents, UpstreamState};
-use crate::upstream::http2::{Flushed, UpstreamEnd, poll_write_output};
+use crate::upstream::http2::connection::{Flushed, UpstreamEnd, poll_write_output};
 
 /// Serves all connections to the service.
 pub(super) fn serve_upstreams(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut [u8]) -> Progress {

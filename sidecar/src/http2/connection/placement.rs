@@ -13,7 +13,8 @@ use crate::http2::http1_upstream::Http1Upstream;
 use crate::http2::own_response;
 use crate::http2::proxied_exchange::Route;
 use crate::http2::upstreams::Placed;
-use crate::upstream::http2::{Http2Upstream, ServiceProtocol};
+use crate::upstream::http2::ServiceProtocol;
+use crate::upstream::http2::connection::Http2Upstream;
 use crate::upstream::{ConnectError, ReuseCheck, Upstream};
 
 /// Connections to the service that one downstream connection may have at once. More requests wait for one of them. A

@@ -9,7 +9,8 @@ use crate::exchange::error_response::Audience;
 use crate::head::answer::Answer;
 use crate::http2::connection_state::ConnectionState;
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
-use crate::upstream::http2::{ServiceProtocol, UpstreamEnd};
+use crate::upstream::http2::ServiceProtocol;
+use crate::upstream::http2::connection::UpstreamEnd;
 
 /// Removes a connection, and ends its exchanges or sends their requests again.
 pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, end: UpstreamEnd) {

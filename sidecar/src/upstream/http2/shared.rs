@@ -19,7 +19,7 @@ use http2::streams::StreamMap;
 
 use crate::socket::buffered_conn::BufferedConn;
 use crate::upstream::IDLE_MAX;
-use crate::upstream::http2::{Http2Upstream, RESETS_MAX, UpstreamEnd, poll_write_output};
+use crate::upstream::http2::connection::{Http2Upstream, RESETS_MAX, UpstreamEnd, poll_write_output};
 
 /// Streams of a shared connection. Above that, downstreams use their own: the connection would be a bottleneck.
 const STREAMS_MAX: usize = 200;
