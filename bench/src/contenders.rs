@@ -77,7 +77,7 @@ pub fn all(stage: &BenchSetup<'_>) -> anyhow::Result<(Vec<Contender>, Vec<String
             (None, _) => absent.push(not_run(name, program, hint)),
         }
     }
-    absent.push("linkerd2-proxy was not run, because nobody packages it by itself".to_owned());
+    absent.push("linkerd2-proxy was not run, because no registry packages it by itself".to_owned());
     Ok((contenders, absent))
 }
 

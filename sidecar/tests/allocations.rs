@@ -79,7 +79,7 @@ fn an_exchange_on_kept_connections_allocates_nothing() {
 
         let reported = conversation.worker.collect();
         let hits: u64 = reported.iter().map(|report| report.golden.hits).sum();
-        assert_eq!(reported.iter().map(|report| report.callers.named().count()).sum::<usize>(), 1, "who asked is told, too");
+        assert_eq!(reported.iter().map(|report| report.callers.named().count()).sum::<usize>(), 1, "the caller is reported, too");
         assert!(hits >= COUNTED as u64, "{}: only {hits} exchanges were carried", kind.name);
         assert!(counted.count_total <= GROWTHS_MAX, "{}: {counted:?} for {COUNTED} exchanges", kind.name);
     }

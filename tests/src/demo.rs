@@ -44,7 +44,7 @@ impl Demo {
         let number =
             |line: &String| line.split("process ").nth(1)?.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok();
         let output = self.process.stdout().iter().rev().find_map(number);
-        output.and_then(Pid::from_raw).expect("the demo tells the process of its control plane")
+        output.and_then(Pid::from_raw).expect("the demo prints the process of its control plane")
     }
 }
 

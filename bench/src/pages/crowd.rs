@@ -56,7 +56,7 @@ fn run(stream: SocketAddr, size: SwarmSize, attached: &mpsc::Sender<()>, leave: 
         swarm.attached().await?;
         // Traffic of one pod of each service keeps all rows changing.
         swarm.tally.set_activity(TickActivity::OnePodOfEach);
-        attached.send(()).context("nobody waits any more")?;
+        attached.send(()).context("no receiver waits any more")?;
         leave.cancelled().await;
         swarm.leave().await;
         Ok(())

@@ -69,6 +69,6 @@ fn times(browser: &Browser) -> anyhow::Result<Vec<f64>> {
     let times = browser.script(TIMES)?;
     let times = times.as_array().context("nothing is painted yet")?;
     let times: Vec<f64> = times.iter().filter_map(serde_json::Value::as_f64).collect();
-    ensure!(times.len() == 3, "the browser tells {times:?}");
+    ensure!(times.len() == 3, "the browser reports {times:?}");
     Ok(times)
 }

@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(pushed(&all, "/b", &[]), []);
         all.record(&pod("shop-2"), endpoint("/a"), (10..40).map(exchange).collect(), 0);
         let entries = pushed(&all, "/a", &[]);
-        assert_eq!((entries.len(), entries[0].1, entries[15].1), (16, 24, 39), "the newest that were told");
+        assert_eq!((entries.len(), entries[0].1, entries[15].1), (16, 24, 39), "the newest ones");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Events {
                 self.1.push_str(&String::from_utf8_lossy(&more));
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), received).await.unwrap_or_else(|_| panic!("nobody says {words:?}"));
+        tokio::time::timeout(Duration::from_secs(20), received).await.unwrap_or_else(|_| panic!("no message {words:?}"));
     }
 }
 
@@ -195,7 +195,7 @@ async fn what_is_no_window_is_refused_with_what_would_be_one() {
         let (answered, problem) = server.ask(Method::GET, &format!("/api/v1/timeline?{query}"), None).await;
         assert_eq!(answered, status, "{query}: {problem}");
     }
-    let nothing = server.get("/api/v1/timeline?service=nobody&window=90d").await;
+    let nothing = server.get("/api/v1/timeline?service=unknown&window=90d").await;
     assert_eq!((&nothing["endpoints"], &nothing["whole"]["hits"]), (&0.into(), &0.into()));
     server.stop().await;
 }

@@ -66,7 +66,7 @@ proptest! {
         values.sort_unstable();
         let rank = ((q * values.len() as f64).ceil() as usize).clamp(1, values.len());
         let truth = values[rank - 1] as f64;
-        prop_assert!((reported / truth - 1.0).abs() < 0.0443, "told {reported}, truth {truth}");
+        prop_assert!((reported / truth - 1.0).abs() < 0.0443, "reported {reported}, true {truth}");
     }
 
     #[test]

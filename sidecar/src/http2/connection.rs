@@ -91,17 +91,18 @@ fn read_downstream(
         receiver: connection.receiver.as_ref(),
         now,
     };
-    match connection.downstream.receive(input, &mut events) {
+    let received = connection.downstream.receive(input, &mut events);
+    connection.finish_events();
+    for _ in 0..connection.take_refused() {
+        connection.exchanges.count_refused(TOO_MANY, connection.caller, "".into());
+    }
+    match received {
         Ok(_) if filled.ended => return Err(Ended),
         Ok(read) => socket.unread_partial(&input[read..]),
         Err(error) => {
             tracing::debug!(%error, caller = %connection.caller, "the client breaks HTTP/2");
             return Err(connection.end_with_output(socket, cx));
         }
-    }
-    connection.finish_events();
-    for _ in 0..connection.take_refused() {
-        connection.exchanges.count_refused(TOO_MANY, connection.caller, "".into());
     }
     if connection.check_conduct(now).is_err() {
         connection.downstream.go_away(ErrorCode::ENHANCE_YOUR_CALM);

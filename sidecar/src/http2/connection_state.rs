@@ -11,6 +11,7 @@ use http2::frame::StreamId;
 use crate::exchange::context::WorkerContext;
 use crate::http2::exchanges::Exchanges;
 use crate::http2::http1_upstream::Http1Upstream;
+use crate::http2::proxied_exchange::Route;
 use crate::http2::upstreams::Upstreams;
 use crate::http2::{limits, request_head};
 use crate::socket::buffered_conn::BufferedConn;
@@ -167,6 +168,12 @@ impl ConnectionState {
 
 impl Drop for ConnectionState {
     fn drop(&mut self) {
+        // After a panic, `close` has not run: the shared connection must not keep streams of this one.
+        for exchange in self.exchanges.open.values() {
+            if let (Route::Shared { stream, .. }, Some(shared)) = (exchange.route, &exchange.shared) {
+                shared.detach(stream, 0);
+            }
+        }
         self.worker.http2.remove_downstream();
     }
 }

@@ -24,6 +24,7 @@ use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::http2::transfer::{Leg, TransferState};
 use crate::http2::upstreams::{Placed, Upstreams};
 use crate::http2::{grpc, own_response, request_head, shared_exchange};
+use crate::upstream::http2::connection::Memory;
 use crate::upstream::http2::field_list::FieldList;
 use crate::upstream::http2::shared::ExchangeEvents;
 
@@ -94,8 +95,7 @@ impl Handler for DownstreamEvents<'_> {
         }
     }
 
-    fn trailers(&mut self, connection: &mut Connection, stream: StreamId, section: &FieldSection) {
-        let _ = connection;
+    fn trailers(&mut self, _: &mut Connection, stream: StreamId, section: &FieldSection) {
         let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
         let mut list = FieldList::default();
         section.regular().for_each(|field| list.push(field));
@@ -180,7 +180,8 @@ impl DownstreamEvents<'_> {
                 exchange.head = KeptHead::new(fields, &self.exchanges.kept);
                 (exchange.is_idempotent, exchange.expects) = (head.is_idempotent(), head.connectivity.expects);
                 exchange.route = Route::Waiting;
-                if end == EndStream::Yes && exchange.is_idempotent && self.share(connection, stream, &mut exchange) {
+                let may_share = end == EndStream::Yes && exchange.is_idempotent && section.protocol().is_none();
+                if may_share && self.share(connection, stream, &mut exchange) {
                     self.exchanges.open.insert(stream, exchange);
                     return;
                 }
@@ -209,8 +210,9 @@ impl DownstreamEvents<'_> {
     /// Sends a request without a body on the connection that downstreams share. A client that has had several requests under
     /// way at once, or that has cancelled some, uses connections of its own.
     fn share(&mut self, connection: &Connection, stream: StreamId, exchange: &mut ProxiedExchange) -> bool {
-        self.exchanges.have_been_several |= !self.exchanges.open.is_empty();
-        if self.exchanges.have_been_several || connection.resets() > CANCELLED_SHARED_MAX || exchange.is_tunnel() {
+        self.exchanges.has_been_concurrent |= !self.exchanges.open.is_empty();
+        let is_apart = self.exchanges.has_been_concurrent || connection.resets() > CANCELLED_SHARED_MAX;
+        if is_apart || Memory::of_worker() == Memory::Short {
             return false;
         }
         let worker = &self.exchanges.worker;

@@ -28,7 +28,7 @@ pub(super) struct Exchanges {
     pub(super) ahead: ReadAhead,
     pub(super) kept: KeptBytes,
     /// Whether two requests have ever been under way at once.
-    pub(super) have_been_several: bool,
+    pub(super) has_been_concurrent: bool,
     /// Streams whose responses wait for room on the downstream connection.
     backlog: VecDeque<StreamId>,
     /// Exchanges that may be over. They are looked at when no connection is being read.
@@ -60,7 +60,7 @@ impl Exchanges {
             open: StreamMap::default(),
             ahead: ReadAhead::default(),
             kept: KeptBytes::default(),
-            have_been_several: false,
+            has_been_concurrent: false,
             backlog: VecDeque::new(),
             changed: Vec::new(),
             detached: Vec::new(),
@@ -140,7 +140,7 @@ impl Exchanges {
             }
             Route::Waiting | Route::Http1 | Route::None => return,
         };
-        let owed = exchange.response.part(&mut self.ahead);
+        let owed = exchange.response.detach_sender(&mut self.ahead);
         self.detached.push(Detached { from, stream, owed });
     }
 

@@ -102,11 +102,6 @@ impl ProxiedExchange {
         }
     }
 
-    /// Whether the request opens a tunnel (RFC 8441).
-    pub(super) fn is_tunnel(&self) -> bool {
-        self.head.fields().iter().any(|field| field.name == b":protocol")
-    }
-
     /// The final response has begun.
     pub(super) fn begin_response(&mut self) {
         self.progress = ResponseProgress::Begun;

@@ -1,12 +1,9 @@
 //! How many waiting bytes a downstream connection may give back to their senders before they are sent.
 
-use crate::socket::write_buffer::held_bytes;
+use crate::upstream::http2::connection::Memory;
 
-/// Waiting bytes of a worker up to which they are given back to the connection that they came from. With more, a
-/// connection gets its window back only as its bytes are sent.
-const AHEAD_BYTES_OF_WORKER_MAX: usize = 16 * 1024 * 1024;
-
-/// The same for one downstream connection, so that a few of them do not use up what the worker has.
+/// Waiting bytes of one downstream connection up to which they are given back to the connection that they came from, if
+/// the worker has memory. With more, a connection gets its window back only as its bytes are sent.
 const AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// Whether other downstreams use the connection too.
@@ -27,7 +24,7 @@ impl ReadAhead {
     /// Whether so many bytes may be given back before they are sent; they are then counted. Those of a shared connection
     /// always are.
     pub(super) fn takes(&mut self, bytes: usize, ownership: Ownership) -> bool {
-        let is_within = self.bytes + bytes <= AHEAD_BYTES_MAX && held_bytes() <= AHEAD_BYTES_OF_WORKER_MAX;
+        let is_within = self.bytes + bytes <= AHEAD_BYTES_MAX && Memory::of_worker() == Memory::Enough;
         let fits = is_within || ownership == Ownership::Shared;
         if fits {
             self.bytes += bytes;

@@ -94,8 +94,18 @@ pub(super) fn open_connection(worker: &Rc<WorkerContext>) {
     });
 }
 
+/// Ends the exchanges on a shared connection when the task that serves it is over.
+struct AbandonOnDrop<'a>(&'a SharedUpstream);
+
+impl Drop for AbandonOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
 /// Moves the bytes of a shared connection until it ends.
 async fn drive(worker: &WorkerContext, shared: &SharedUpstream) {
+    let _abandon = AbandonOnDrop(shared);
     let timer = worker.timers.add();
     poll_fn(|cx| {
         timer.register(cx.waker());

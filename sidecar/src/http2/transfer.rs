@@ -255,8 +255,8 @@ impl Transfer {
         }
     }
 
-    /// Parts from the sender, whose stream is over or no longer wanted. Returns the bytes to give back to its connection.
-    pub(super) fn part(&mut self, ahead: &mut ReadAhead) -> usize {
+    /// Forgets the sender, whose stream is over or no longer wanted. Returns the bytes to give back to its connection.
+    pub(super) fn detach_sender(&mut self, ahead: &mut ReadAhead) -> usize {
         ahead.give_back(self.owed_to_stream - self.owed_to_connection);
         self.owed_to_stream = 0;
         std::mem::take(&mut self.owed_to_connection)
@@ -264,7 +264,7 @@ impl Transfer {
 
     /// Drops what waits, and gives it back to the sender's connection.
     pub(super) fn discard(&mut self, from: &mut Connection, ahead: &mut ReadAhead) {
-        from.release_connection(self.part(ahead));
+        from.release_connection(self.detach_sender(ahead));
         self.waiting = WriteBuffer::default();
         self.copy = None;
     }

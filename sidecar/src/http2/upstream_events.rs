@@ -1,5 +1,7 @@
 //! What the service sends: responses are rewritten and sent to the client; what it has not processed is sent again.
 
+use std::rc::Rc;
+
 use http2::connection::Connection;
 use http2::connection::handler::{Handler, SectionPart, Writable};
 use http2::error_code::{ErrorCode, StreamError};
@@ -53,7 +55,7 @@ pub(super) struct UpstreamState {
 }
 
 impl Handler for UpstreamEvents<'_> {
-    fn head(&mut self, connection: &mut Connection, stream: StreamId, section: &FieldSection, end: EndStream) {
+    fn head(&mut self, _: &mut Connection, stream: StreamId, section: &FieldSection, end: EndStream) {
         let Some(to) = self.target(stream) else { return };
         let Some(exchange) = self.exchanges.open.get_mut(&to) else { return };
         let status = section.status().unwrap_or_default();
@@ -84,7 +86,6 @@ impl Handler for UpstreamEvents<'_> {
                 self.exchanges.answer(self.downstream, to, &response);
             }
         }
-        let _ = connection;
     }
 
     fn data(&mut self, connection: &mut Connection, stream: StreamId, bytes: &[u8], end: EndStream) {
@@ -156,7 +157,7 @@ impl Handler for UpstreamEvents<'_> {
         }
         let Some(to) = to else { return };
         let Some(exchange) = self.exchanges.open.get_mut(&to) else { return };
-        exchange.route = Route::Waiting;
+        (exchange.route, exchange.shared) = (Route::Waiting, None);
         let is_awaited = exchange.progress == ResponseProgress::Awaited && !exchange.response.is_complete();
         if is_awaited && exchange.attempts < ATTEMPTS_MAX && exchange.request.rewind() {
             self.state.unprocessed.push(to);
@@ -193,7 +194,7 @@ impl UpstreamEvents<'_> {
     }
 
     fn respond(&mut self, to: StreamId, section: &FieldSection, edits: &[Edit], end: EndStream) {
-        let worker = std::rc::Rc::clone(&self.exchanges.worker);
+        let worker = Rc::clone(&self.exchanges.worker);
         response_head::respond(&worker, self.downstream, to, section, edits, end);
         let Some(exchange) = self.exchanges.open.get_mut(&to) else { return };
         exchange.begin_response();

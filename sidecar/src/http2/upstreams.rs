@@ -146,7 +146,7 @@ impl Upstreams {
         self.connecting = None;
     }
 
-    /// Parts with a stream of the service. It is reset if it is still open.
+    /// Gives up a stream of the service. It is reset if it is still open.
     pub(super) fn detach(&mut self, detached: Detached) {
         let Detached { from, stream, owed } = detached;
         let id = match from {

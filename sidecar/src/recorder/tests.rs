@@ -94,7 +94,10 @@ fn the_first_exchange_of_an_endpoint_has_its_name_as_soon_as_it_is_answered() {
     let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/socket", Instant::now());
     recorder.begin(place);
     let reported = recorder.collect();
-    assert!(reported[0].endpoint.is_other() && reported[0].in_flight == 1, "nobody has said that there is such a thing");
+    assert!(
+        reported[0].endpoint.is_other() && reported[0].in_flight == 1,
+        "no response has shown that there is such an endpoint"
+    );
     let place = recorder.settle(place, &endpoint, "/socket", 101);
     let reported: Vec<_> = recorder.collect().into_iter().map(|report| (report.endpoint.to_string(), report.in_flight)).collect();
     assert_eq!(reported, [("(other)".to_owned(), 0), ("GET /socket".to_owned(), 1)]);

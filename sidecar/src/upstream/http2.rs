@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::socket::buffered_conn::BufferedConn;
 use crate::upstream::IDLE_MAX;
-use crate::upstream::http2::connection::Http2Upstream;
+use crate::upstream::http2::connection::{Http2Upstream, Memory};
 use crate::upstream::http2::shared::SharedUpstream;
 
 pub mod connection;
@@ -68,6 +68,10 @@ struct Idle {
 impl Http2Pool {
     /// Takes the idle connection that was used last and is still open.
     pub fn acquire(&self, scratch: &mut [u8]) -> Option<Http2Upstream> {
+        // Their windows are large.
+        if Memory::of_worker() == Memory::Short {
+            return None;
+        }
         loop {
             let mut upstream = self.idle.borrow_mut().pop()?.upstream;
             if upstream.read_idle(&mut Context::from_waker(Waker::noop()), scratch).is_ok() {

@@ -109,7 +109,7 @@ async fn a_pseudo_header_field_in_the_trailers_of_a_request_does_not_complete_it
 
     let answer = client.answer(stream);
     assert!(answer.status() == 400 || answer.reset.is_some(), "{answer:?}");
-    service.wait("the service is told", |log| log.for_path("/attack")[0].reset.is_some());
+    service.wait("the reset reaches the service", |log| log.for_path("/attack")[0].reset.is_some());
     assert!(service.log(|log| !log.for_path("/attack")[0].is_whole && log.for_path("/attack").len() == 1));
     let report = counted(&workers, "/attack", |report| report.golden.hits == 1).await;
     assert_eq!((report.golden.statuses(), report.golden.failures()), (&[(400, 1)][..], 0));
@@ -135,7 +135,7 @@ async fn a_body_that_is_not_as_long_as_its_head_says_does_not_complete_the_reque
 
         let answer = client.answer(stream);
         assert!(answer.status() == 400 || answer.reset.is_some(), "{length}: {answer:?}");
-        service.wait("the service is told", |log| log.for_path("/attack")[number].reset.is_some());
+        service.wait("the reset reaches the service", |log| log.for_path("/attack")[number].reset.is_some());
         assert!(service.log(|log| !log.for_path("/attack")[number].is_whole), "{length}");
     }
     assert_eq!(client.ask("/go").status(), 200);

@@ -116,3 +116,40 @@ async fn bodies_that_the_service_does_not_read_stop_no_other_request() {
     assert!(client.answers.values().filter(|answer| answer.is_over()).count() == 1, "the uploads go on");
     innocent.finish();
 }
+
+/// Clients with one response each, more than the budget of a worker is for.
+const MANY_CLIENTS: usize = 300;
+
+/// The windows of streams while a worker has memory, and when it is short of it.
+const STREAM_WINDOW_BYTES: u64 = 128 * 1024;
+const SMALL_STREAM_WINDOW_BYTES: u64 = 16 * 1024;
+
+#[tokio::test]
+async fn many_clients_that_do_not_read_share_one_budget_and_others_are_served() {
+    let service = large_service();
+    let (listener, address) = listener();
+    let workers = Workers::start(1, listener, ProxyOptions::new(service.address)).unwrap();
+    workers.open().await;
+    let mut innocent = Innocent::begin(address);
+    let mut clients = Vec::new();
+    for _ in 0..MANY_CLIENTS {
+        let mut client = Client::connect_with(address, &[(INITIAL_WINDOW_SIZE, 0)]);
+        let stream = client.get("/large");
+        client.read_until(|client| client.answers[&stream].status() == 200);
+        clients.push((client, stream));
+    }
+    innocent.expect_served();
+    let mut sent = 0;
+    while service.log(sent_bytes) != sent {
+        sent = service.log(sent_bytes);
+        (0..10).for_each(|_| innocent.expect_served());
+    }
+    // Each may get its first bytes before those of the one before are in the budget.
+    let bound = AHEAD_BYTES_OF_WORKER_MAX + 2 * STREAM_WINDOW_BYTES + MANY_CLIENTS as u64 * SMALL_STREAM_WINDOW_BYTES;
+    assert!(sent <= bound, "{sent} bytes of at most {bound}; with large windows it would be {}", 300 * STREAM_WINDOW_BYTES);
+    let (mut client, stream) = clients.pop().unwrap();
+    client.wire.widen(stream, 4 * BODY_BYTES as u32);
+    client.wire.widen(0, 4 * BODY_BYTES as u32);
+    assert!(client.answer(stream).body == pattern(), "it arrives whole when it is read");
+    innocent.finish();
+}

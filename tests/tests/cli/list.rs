@@ -50,7 +50,7 @@ fn stat_shows_the_golden_metrics_of_every_endpoint() {
         let rows = answer["endpoints"].as_array().unwrap().iter();
         rows.map(|row| (row["route"].as_str().unwrap().to_owned(), row["hits"].as_u64(), row["status"].clone())).collect()
     };
-    assert_eq!(hits(&json), hits(&output), "as the API tells it");
+    assert_eq!(hits(&json), hits(&output), "as the API reports them");
     let yaml: Value = serde_norway::from_str(&mesh.sitio(&["stat", "-o", "yaml", "--window", "all"]).success()).unwrap();
     assert_eq!(hits(&yaml), hits(&output));
 

@@ -99,7 +99,7 @@ fn callers_over_the_limit_are_the_others_and_no_request_is_lost() {
         ensure!(addresses + 1 == 32, "{addresses} addresses and a service: {output}");
         ensure!(rows.last().unwrap()["kind"] == "other", "{output}");
         let web = rows.iter().find(|row| row["service"] == "web").unwrap();
-        ensure!(web["hits"] == 7, "who came first is told apart to the end, whichever worker is asked: {output}");
+        ensure!(web["hits"] == 7, "the first caller keeps its name, whichever worker serves it: {output}");
         Ok(())
     });
 }

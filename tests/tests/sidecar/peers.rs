@@ -77,7 +77,7 @@ fn curl_uploads_in_every_way_that_it_knows() {
 
     let (said, output) = curl(&["--verbose", "--data-binary", &data, "--header", "Expect: 100-continue", &sink]);
     assert!(said.contains("bytes=3000000 differs_at=None"), "{said}");
-    assert!(output.contains("< HTTP/1.1 100 Continue"), "curl was told to go on: {output}");
+    assert!(output.contains("< HTTP/1.1 100 Continue"), "curl gets leave to go on: {output}");
     let (said, _) = curl(&["--http1.0", "--include", &format!("http://127.0.0.1:{}/chunked/10", sidecar.port)]);
     assert!(said.starts_with("HTTP/1.1 200") && !said.to_lowercase().contains("transfer-encoding"), "{said}");
 }

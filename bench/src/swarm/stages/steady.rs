@@ -130,7 +130,7 @@ async fn late_frames(server: &Server, swarm: &Swarm, look: Duration) -> anyhow::
         let asked_ms = now_ms();
         let pods = server.api.json("/api/v1/pods").await?;
         let received = received(&pods)?;
-        ensure!(received.len() == made.len(), "the control plane tells of {} pods", received.len());
+        ensure!(received.len() == made.len(), "the control plane reports {} pods", received.len());
         for (number, made_ms) in made.into_iter().enumerate() {
             // A frame that existed before the request, and is not in the response, has waited at
             // least since it was made.

@@ -141,7 +141,7 @@ impl Stream {
     /// The next frame of taps. Reports before it are taken off the stream.
     pub(crate) async fn tapped(&mut self) -> TapUpdate {
         loop {
-            match self.receive().await.expect("the stream ended before a tap told anything") {
+            match self.receive().await.expect("the stream ended before the first event of a tap") {
                 up::Message::Tapped(tapped) => return tapped.try_into().unwrap(),
                 up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
                 other => panic!("{other:?} instead of what a tap tells"),

@@ -35,7 +35,7 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
             continue;
         }
         exchange.route = Route::None;
-        exchange.response.part(&mut connection.exchanges.ahead);
+        exchange.response.detach_sender(&mut connection.exchanges.ahead);
         // A service that answers the preface in another protocol has not processed the requests behind it. Another end says
         // nothing about them.
         let is_silent = (upstream.reads == reads && exchange.is_idempotent) || end == UpstreamEnd::Foreign;

@@ -14,6 +14,7 @@ use http2::streams::StreamMap;
 
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::stream::is_at_end;
+use crate::socket::write_buffer::held_bytes;
 use crate::upstream::http2::idle_events::IdleEvents;
 
 /// Flow-control window of one stream: the bytes of a body that each direction may buffer. With half of
@@ -24,6 +25,15 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 128 * 1024;
 /// Flow-control window of one connection. It bounds what a peer that does not read makes a connection hold.
 /// The bytes are given back at once while there is memory for them, so that one stream does not stop the others.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 4 * WINDOW_BYTES_DEFAULT;
+
+/// Bytes that a worker holds for peers that do not read, above which it is short of memory: new connections to the service
+/// get small windows, and bytes are given back only as they are sent.
+const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The windows of a connection that was opened when memory was short. The connection's cannot be smaller (RFC 9113,
+/// section 6.9.2).
+const SMALL_STREAM_WINDOW_BYTES: u32 = 16 * 1024;
+const SMALL_CONNECTION_WINDOW_BYTES: u32 = WINDOW_BYTES_DEFAULT;
 
 /// Bytes of a head, or of trailers, that are forwarded. gRPC sends error details in trailers, sometimes 100 kB.
 pub(crate) const SECTION_BYTES_MAX: usize = 512 * 1024;
@@ -41,11 +51,31 @@ const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 /// connection with too many.
 pub(super) const RESETS_MAX: u32 = 16;
 
+/// How much a worker holds for peers that do not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Memory {
+    /// There is room for more.
+    Enough,
+    /// It is over the budget of a worker.
+    Short,
+}
+
+impl Memory {
+    /// What this worker holds now.
+    pub fn of_worker() -> Self {
+        if held_bytes() > HELD_BYTES_MAX { Self::Short } else { Self::Enough }
+    }
+}
+
 /// The limits of a connection to the service.
-fn limits() -> Limits {
+fn limits(memory: Memory) -> Limits {
+    let (stream_window_bytes, connection_window_bytes) = match memory {
+        Memory::Enough => (STREAM_WINDOW_BYTES, CONNECTION_WINDOW_BYTES),
+        Memory::Short => (SMALL_STREAM_WINDOW_BYTES, SMALL_CONNECTION_WINDOW_BYTES),
+    };
     Limits {
-        stream_window_bytes: STREAM_WINDOW_BYTES,
-        connection_window_bytes: CONNECTION_WINDOW_BYTES,
+        stream_window_bytes,
+        connection_window_bytes,
         field_section_bytes: SECTION_BYTES_MAX,
         field_block_bytes: FIELD_BLOCK_BYTES_MAX,
         continuations: CONTINUATIONS_MAX,
@@ -57,6 +87,8 @@ fn limits() -> Limits {
 pub struct Http2Upstream {
     /// The state of the protocol.
     pub connection: Connection,
+    /// The memory when it was opened.
+    memory: Memory,
     /// The socket.
     pub socket: BufferedConn,
     /// The downstream's stream for each stream.
@@ -120,8 +152,10 @@ pub fn poll_write_output(cx: &mut Context<'_>, connection: &mut Connection, sock
 impl Http2Upstream {
     /// Begins HTTP/2 on a new connection.
     pub fn new(socket: BufferedConn, now: Instant) -> Self {
+        let memory = Memory::of_worker();
         Self {
-            connection: Connection::client(limits()),
+            connection: Connection::client(limits(memory)),
+            memory,
             socket,
             streams: StreamMap::default(),
             backlog: VecDeque::new(),
@@ -167,6 +201,7 @@ impl Http2Upstream {
     pub(super) fn is_reusable(&self) -> bool {
         self.is_unused()
             && self.is_proven
+            && self.memory == Memory::Enough
             && self.connection.can_open().is_ok()
             && self.connection.streams() == 0
             && self.resets < RESETS_MAX

@@ -122,7 +122,7 @@ impl SharedUpstream {
         result
     }
 
-    /// Parts with a stream, and resets it if it is still open. `owed` bytes are given back to the connection.
+    /// Gives up a stream, and resets it if it is still open. `owed` bytes are given back to the connection.
     pub fn detach(&self, stream: StreamId, owed: usize) {
         let state = &mut *self.state.borrow_mut();
         state.upstream.connection.release_connection(owed);
@@ -133,6 +133,15 @@ impl SharedUpstream {
         state.receivers.remove(&stream);
         if !state.upstream.connection.output().is_empty() {
             self.wake();
+        }
+    }
+
+    /// Ends the exchanges that are still on the connection: the task that serves it is over, perhaps by a panic.
+    pub fn abandon(&self) {
+        if !self.is_ended.replace(true)
+            && let Ok(mut state) = self.state.try_borrow_mut()
+        {
+            state.end(self.id, UpstreamEnd::Closed);
         }
     }
 
@@ -263,3 +272,52 @@ impl Handler for Dispatch<'_> {
 
 /// How often the owner of a shared connection polls it, so that it notices when it is unused.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::socket::buffered_conn::SCRATCH_BYTES;
+
+    /// Remembers for which streams the end of the connection was reported.
+    #[derive(Default)]
+    struct Ends(RefCell<Vec<StreamId>>);
+
+    impl ExchangeEvents for Ends {
+        fn deliver(&self, _: SharedId, _: &mut Connection, _: StreamId, to: StreamId, event: StreamEvent<'_>) {
+            if matches!(event, StreamEvent::Ended(UpstreamEnd::Closed)) {
+                self.0.borrow_mut().push(to);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn exchanges_learn_that_their_connection_is_abandoned_and_no_more_are_sent_on_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut service, _) = listener.accept().await.unwrap();
+        service.write_all(b"\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        let now = Instant::now();
+        let shared = SharedUpstream::new(1, BufferedConn::new(socket.into()), now);
+        let ends = Rc::new(Ends::default());
+        let events: Rc<dyn ExchangeEvents> = Rc::<Ends>::clone(&ends);
+        let open = |to| shared.open([Field::new(":method", "GET")], &events, StreamId(to));
+        assert_eq!(open(1), None, "the service's SETTINGS have not been read");
+        let mut scratch = vec![0; SCRATCH_BYTES];
+        poll_fn(|cx| {
+            assert!(shared.poll(cx, &mut scratch, now).is_pending());
+            if open(1).is_some() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert!(open(3).is_some());
+
+        shared.abandon();
+
+        assert_eq!(*ends.0.borrow(), [StreamId(1), StreamId(3)]);
+        assert!(open(5).is_none() && shared.is_retired());
+    }
+}

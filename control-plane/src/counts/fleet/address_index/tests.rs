@@ -23,7 +23,7 @@ fn describe(owners: &AddressIndex, address: &str, last_ms: u64) -> String {
     match owners.owner(address.parse().unwrap(), last_ms) {
         AddressOwner::Pod(workload) => workload.pod.clone(),
         AddressOwner::Service(workload) => format!("one of {}", workload.service),
-        AddressOwner::Unknown => "nobody".into(),
+        AddressOwner::Unknown => "unknown".into(),
     }
 }
 
@@ -35,8 +35,8 @@ fn an_address_is_that_of_the_pod_that_was_there_when_it_called() {
     assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "web-0");
     assert_eq!(describe(&owners, "::ffff:10.0.0.1", NOW_MS), "web-0");
     assert_eq!(describe(&owners, "10.0.0.1", NOW_MS - 3 * HOUR_MS), "cart-old", "the newer one was not there yet");
-    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS - HOUR_MS - HOUR_MS / 2), "nobody", "the one had left, the other not begun");
-    assert_eq!(describe(&owners, "10.0.0.2", NOW_MS), "nobody");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS - HOUR_MS - HOUR_MS / 2), "unknown", "the one had left, the other not begun");
+    assert_eq!(describe(&owners, "10.0.0.2", NOW_MS), "unknown");
 }
 
 #[test]
@@ -46,5 +46,5 @@ fn an_address_that_pods_share_belongs_to_their_service_or_is_unknown() {
     claim(&mut owners, ("web", "web-1"), "10.0.0.1", 0, None);
     assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "one of web");
     claim(&mut owners, ("liar", "liar-0"), "10.0.0.1", 0, None);
-    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "nobody", "nothing is told for certain that is not");
+    assert_eq!(describe(&owners, "10.0.0.1", NOW_MS), "unknown", "an uncertain owner is not named");
 }

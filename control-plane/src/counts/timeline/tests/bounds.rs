@@ -37,7 +37,7 @@ fn services_that_are_named_anew_with_each_deployment_leave_room_for_others_and_t
     assert_eq!(timeline.counted_as_other(), 0, "none was counted under (other) for want of room");
     assert!(timeline.all().len() <= Budget::default().series() && timeline.services.len() <= Budget::default().series() / 16);
     assert_eq!(gone.len() as u64, timeline.evicted());
-    assert!(gone.iter().all(|name| name.service != "preview-0" || name.endpoint.route() != "/0"), "somebody tells of it still");
+    assert!(gone.iter().all(|name| name.service != "preview-0" || name.endpoint.route() != "/0"), "it is still reported");
     assert_eq!(held.totals().hits, 1);
     let order: Vec<_> = gone.iter().map(|name| name.service[8..].parse::<usize>().unwrap()).collect();
     assert!(order.is_sorted(), "those that were silent longest went first");
