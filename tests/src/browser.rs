@@ -231,7 +231,7 @@ impl Browser {
                     `${fault.id} (${fault.impact}): ${fault.help}: ${node.target.join(' ')}: ${node.failureSummary}`))),
                 error => done(['axe failed: ' + error]));";
         let found = self.runtime.block_on(self.driver().execute_async(run, Vec::new())).expect("axe runs");
-        found.convert().expect("axe tells its findings in words")
+        found.convert().expect("the findings of axe are texts")
     }
 
     fn on<T>(&self, selector: &str, act: impl AsyncFnOnce(WebElement) -> thirtyfour::error::WebDriverResult<T>) -> Result<T> {

@@ -123,7 +123,7 @@ impl Client {
 
     /// Closes with a TCP reset, as when a program crashes, even during an exchange.
     pub fn abort(self) {
-        set_socket_linger(self.reader.get_ref(), Some(Duration::ZERO)).expect("an open socket can be told how to close");
+        set_socket_linger(self.reader.get_ref(), Some(Duration::ZERO)).expect("the linger time of an open socket can be set");
     }
 
     /// Sends a GET and reads the response.

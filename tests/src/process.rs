@@ -100,7 +100,7 @@ impl Process {
     fn drained(&self, until: Instant) -> Result<()> {
         while Arc::strong_count(&self.stdout) + Arc::strong_count(&self.stderr) > 2 {
             if Instant::now() > until {
-                bail!("somebody else holds the output of {}", self.name);
+                bail!("another process holds the output of {}", self.name);
             }
             thread::sleep(Duration::from_millis(5));
         }

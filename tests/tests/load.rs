@@ -98,7 +98,7 @@ fn a_head_that_takes_too_long_is_answered_408() {
         assert_eq!(client.rest(), b"");
     }
     for client in &mut silent {
-        assert_eq!(client.rest(), b"", "whoever has said nothing is told nothing");
+        assert_eq!(client.rest(), b"", "a silent client gets no answer");
     }
     assert_eq!(origin.heads(), 0);
 }
@@ -141,7 +141,7 @@ fn a_service_that_never_reads_holds_one_bounded_buffer_for_each_upload() {
     // The service reads the head and then waits at the gate without reading the body.
     let mut uploads = clients(&sidecar, 200, &format!("POST /unread {HEAD}Content-Length: 10000000\r\n\r\n"));
     for client in &mut uploads {
-        client.writer().set_nonblocking(true).expect("a socket can be told not to wait");
+        client.writer().set_nonblocking(true).expect("a socket can be made non-blocking");
         while write_some(client).is_ok() {}
     }
     eventually(SOON, || {
@@ -150,7 +150,7 @@ fn a_service_that_never_reads_holds_one_bounded_buffer_for_each_upload() {
     });
 
     let grown_kib = settled_kib(sidecar.process.id()) - before_kib;
-    println!("200 uploads that nobody reads: {grown_kib} KiB more");
+    println!("200 uploads that are not read: {grown_kib} KiB more");
     assert!(grown_kib <= GROWTH_KIB_MAX, "the sidecar grew by {grown_kib} KiB");
 }
 

@@ -188,6 +188,6 @@ mod tests {
         }
         assert_eq!(newest.0.lock().unwrap().len(), KEPT_MAX);
         newest.at(&1000, 9000, || 1000);
-        assert_eq!(newest.0.lock().unwrap().len(), 1, "what nobody looks at any more makes room");
+        assert_eq!(newest.0.lock().unwrap().len(), 1, "what is no longer shown makes room");
     }
 }

@@ -146,7 +146,7 @@ mod tests {
         let mut taps = StreamTaps::new(Arc::new(pod("shop-1")));
         let reader = open(&all, "shop-1");
         let id = reader.tap.id;
-        assert!(taps.receive(tapped(id), 0, &all).is_err(), "it has not been told of it yet");
+        assert!(taps.receive(tapped(id), 0, &all).is_err(), "it has not received it yet");
         sent(&mut taps, &all);
         taps.receive(tapped(id), 0, &all).unwrap();
         assert_eq!(reader.tap.losses(), TapLosses { rate: 1, ..TapLosses::default() });

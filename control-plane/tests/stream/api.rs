@@ -34,7 +34,7 @@ async fn every_failure_is_a_problem_document() {
         (client.get(url("/api/v1/audit?limit=-1")), 400),
         (client.get(url("/api/v1/endpoints/e0/history")), 404),
         (client.get(url("/api/v1/tap?status=bad")), 400),
-        (client.get(url("/api/v1/tap?service=nobody")), 404),
+        (client.get(url("/api/v1/tap?service=missing")), 404),
         (client.post(url("/api/v1/rules")).body("{}"), 415),
         (client.post(url("/api/v1/rules")).header("content-type", "application/json").body("{"), 400),
         (client.post(url("/api/v1/rules")).header("content-type", "application/json").body(vec![b' '; 1 << 20]), 413),

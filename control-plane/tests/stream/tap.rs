@@ -42,7 +42,7 @@ impl Reader {
                     return serde_json::from_str(&data).unwrap();
                 }
             }
-            let more = tokio::time::timeout(SOON, self.response.chunk()).await.expect("something is told soon").unwrap();
+            let more = tokio::time::timeout(SOON, self.response.chunk()).await.expect("an event arrives soon").unwrap();
             self.text.push_str(std::str::from_utf8(&more.expect("the stream is open")).unwrap());
         }
     }

@@ -105,7 +105,7 @@ proptest! {
         for (address, calls) in ledger.named() {
             let IpAddr::V4(address) = address else { panic!("{address}") };
             let number = u32::from(address) - 0x0a00_0000;
-            prop_assert!(calls.hits <= expected[&number], "nobody is told more of than there was");
+            prop_assert!(calls.hits <= expected[&number], "no caller is reported with more calls than it made");
         }
         if expected.len() <= CALLERS_MAX {
             prop_assert_eq!(ledger.named().count(), expected.keys().filter(|number| **number > 0).count());

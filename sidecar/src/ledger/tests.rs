@@ -114,13 +114,13 @@ fn a_maximum_is_that_of_the_change_and_an_exchange_is_reported_once() {
 fn a_report_carries_few_exchanges_however_many_there_were() {
     let mut ledger = Ledger::default();
     ledger.absorb(vec![counted("/a", 0, &[1; 40])]);
-    assert_eq!(ledger.change(0, 0).endpoints[0].recent, [], "and none that nobody has asked for");
+    assert_eq!(ledger.change(0, 0).endpoints[0].recent, [], "and none that was not asked for");
     assert_eq!(ledger.history(&Endpoint::named("GET", "/a").unwrap()).len(), 36, "the newest, and the slowest besides");
     assert_eq!(ledger.history(&Endpoint::named("GET", "/b").unwrap()), []);
 
     ledger.set_samples_per_report(u32::MAX);
     ledger.absorb(vec![counted("/a", 0, &[1; 40])]);
-    assert_eq!(ledger.change(0, 0).endpoints[0].recent, [], "what did not fail is fetched when somebody looks");
+    assert_eq!(ledger.change(0, 0).endpoints[0].recent, [], "what did not fail is fetched on demand");
     ledger.absorb((0..250).map(|at| failed(&format!("/a{at}"), &[1; 40])).collect());
     let report = ledger.change(1, 0);
     assert!(report.endpoints.iter().all(|endpoint| endpoint.recent.len() <= 4));
@@ -140,7 +140,7 @@ fn rows_pinned_later_are_merged_and_reported_once() {
     let change = ledger.change(2, 0);
     assert_eq!(change.endpoints.len(), 1);
     assert_eq!(change.endpoints[0].endpoint.route(), "/users/{name}");
-    assert_eq!((change.endpoints[0].golden.hits, change.endpoints[0].in_flight), (2, 2), "what was not told yet");
+    assert_eq!((change.endpoints[0].golden.hits, change.endpoints[0].in_flight), (2, 2), "what was not reported yet");
     let snapshot = ledger.snapshot(3, 0);
     let hits: Vec<_> = snapshot.endpoints.iter().map(|reported| (reported.endpoint.route(), reported.golden.hits)).collect();
     assert_eq!(hits, [("/a", 1), ("/users/{name}", 5)]);
@@ -208,7 +208,7 @@ fn callers_are_folded_with_their_endpoint() {
     ledger.absorb(vec![called("/users/bob", &[(2, 4)])]);
     ledger.pin(Pins::new(&["/users/{name}".parse().unwrap()]));
     let change = ledger.change(2, 0);
-    assert_eq!((change.endpoints.len(), change.endpoints[0].callers.sum().hits), (1, 4), "what was not told yet");
+    assert_eq!((change.endpoints.len(), change.endpoints[0].callers.sum().hits), (1, 4), "what was not reported yet");
     let snapshot = ledger.snapshot(3, 0);
     let mut hits: Vec<_> = snapshot.endpoints[0].callers.named().map(|(_, calls)| calls.hits).collect();
     hits.sort_unstable();

@@ -172,7 +172,7 @@ async fn a_body_that_the_service_does_not_read_is_held_back_at_its_sender() {
         let Ok(Some(Ok(bytes))) = tokio::time::timeout(wait, capacity).await else { break };
         body.send_data(Bytes::from(vec![b'x'; bytes]), false).unwrap();
         sent += bytes;
-        assert!(sent < BYTES_MAX, "more is taken than anybody wants");
+        assert!(sent < BYTES_MAX, "more is taken than the service reads");
     }
     assert!(sent >= HELD_BYTES_MIN, "{sent}");
     innocent_is_served(address).await;

@@ -133,7 +133,7 @@ async fn one_whose_client_has_finished_does_not_wait_for_a_silent_service_for_ev
     while within(service.read_buf(&mut received)).await.is_ok_and(|read| read > 0) {}
     assert_eq!(received, b"last");
 
-    assert!(is_reset(&mut client).await, "nobody may take this for the service's own end");
+    assert!(is_reset(&mut client).await, "this must not look like the service's own end");
     let report = counted(&workers, "/live", |report| report.golden.hits == 1).await;
     assert_eq!((report.in_flight, workers.connections()), (0, 0));
 }
@@ -145,7 +145,7 @@ async fn one_whose_service_has_finished_does_not_wait_for_a_silent_client_for_ev
     service.shutdown().await.unwrap();
     let _ = within(client.read_u8()).await.unwrap_err();
 
-    assert!(is_reset(&mut service).await, "nobody may take this for the client's own end");
+    assert!(is_reset(&mut service).await, "this must not look like the client's own end");
     counted(&workers, "/live", |report| report.golden.hits == 1 && report.in_flight == 0).await;
 }
 

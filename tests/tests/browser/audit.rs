@@ -41,7 +41,7 @@ fn every_command_has_its_line_at_once() {
     let output = browser.text("#rows tr.heading:first-child + tr .a-time").unwrap();
     let here = "return new Date(document.querySelector('#rows .a-time').title).toLocaleTimeString('en-GB')";
     assert_eq!(browser.script(here).unwrap(), output);
-    assert!(mesh.api().page("/audit").unwrap().contains("Times are UTC."), "nobody told a zone");
+    assert!(mesh.api().page("/audit").unwrap().contains("Times are UTC."), "no zone was chosen");
     assert!(browser.text("#rows tr.heading").unwrap().starts_with("Today, "));
     assert_no_barriers(&browser, "the audit log");
     browser.click("#rows tr.heading + tr [data-ends]").unwrap();

@@ -32,7 +32,7 @@ fn the_page_shows_what_to_paste_and_comes_alive() {
     browser.script("window.isTheSame = true; return 1").unwrap();
     let sidecar = Sidecar::builder(origin.port()).named("web", "web-1").reports_to(control_plane.grpc_port).start();
     eventually(SOON, || {
-        ensure!(browser.text("[data-when=no-requests] p")?.starts_with("1 sidecar is connected."), "nobody has connected");
+        ensure!(browser.text("[data-when=no-requests] p")?.starts_with("1 sidecar is connected."), "no sidecar has connected");
         Ok(())
     });
     assert_no_barriers(&browser, "a mesh without requests");

@@ -136,7 +136,7 @@ fn nothing_that_happens_does_anything() {
     // The live tap, including the longest request.
     stranger.open(&browser, "/tap");
     eventually(SOON, || {
-        ensure!(browser.text("#tap-pods")? == "1 pod is tapped", "nobody is tapped yet");
+        ensure!(browser.text("#tap-pods")? == "1 pod is tapped", "no pod is tapped yet");
         Ok(())
     });
     stranger.ask();
@@ -152,7 +152,7 @@ fn nothing_that_happens_does_anything() {
     stranger.open(&browser, "/?show=off");
     eventually(SOON, || browser.click("button[role=switch][aria-checked=false]"));
     eventually(SOON, || {
-        ensure!(browser.text("#toast span")?.contains("is on again"), "nothing is told");
+        ensure!(browser.text("#toast span")?.contains("is on again"), "no result is shown");
         Ok(())
     });
     browser.click("#undo").unwrap();

@@ -61,7 +61,7 @@ fn it_updates_live_and_is_accessible() {
     assert_no_barriers(&browser, endpoint);
     browser.open(&format!("http://127.0.0.1:{}/{endpoint}?history=slowest", demo.http_port));
     let started = browser.text("#requests tbody tr:first-child time").unwrap();
-    assert_eq!(started.len(), "14:07:41.126".len(), "{started} is told to the millisecond, in the reader's own time");
+    assert_eq!(started.len(), "14:07:41.126".len(), "{started} is exact to the millisecond, in the reader's own time");
 
     assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -54,7 +54,7 @@ fn it_shows_which_pods_report_and_which_do_not() {
         Ok(())
     });
     assert_eq!(browser.script("return location.search").unwrap(), "?show=silent");
-    browser.type_into("#find", "nobody").unwrap();
+    browser.type_into("#find", "missing").unwrap();
     says(&browser, "[data-when=filtered] h3", "No pod matches this filter");
 
     // The grouping is in the URL, and each group has a heading.

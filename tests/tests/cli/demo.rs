@@ -42,7 +42,7 @@ fn the_pods_of_the_demo_report_its_resource_use() {
     let demo = Demo::start(&[]);
     eventually(SOON, || {
         let used: Vec<u64> = demo.api().pods()?.iter().filter_map(|pod| pod["resources"]["memory_bytes"].as_u64()).collect();
-        ensure!(used.len() == 8, "{} pods tell what they use", used.len());
+        ensure!(used.len() == 8, "{} pods report what they use", used.len());
         let (together, resident) = (used.iter().sum::<u64>() / 1024, resident_kib(demo.process.id()));
         ensure!(together > resident / 2 && together < resident * 2, "{together} KiB together, of {resident}");
         Ok(())
@@ -62,7 +62,7 @@ fn the_demo_shows_which_service_calls_which() {
         eventually(SOON * 2, || {
             let rows = api.endpoints()?;
             let row = rows.iter().find(|row| row["service"] == service && row["route"] == route && row["hits"] != 0);
-            let Some(id) = row.and_then(|row| row["id"].as_str()) else { anyhow::bail!("nobody has called {route}") };
+            let Some(id) = row.and_then(|row| row["id"].as_str()) else { anyhow::bail!("{route} has not been called") };
             let output = api.json(&format!("/api/v1/endpoints/{id}/callers"))?;
             let names: Vec<_> =
                 output["callers"].as_array().into_iter().flatten().filter_map(|row| row["service"].as_str()).collect();
@@ -162,7 +162,7 @@ fn the_control_plane_does_not_outlive_a_demo_that_was_killed() {
 
     // A process that is left would hold the port, and connections would wait there.
     eventually(SOON, || {
-        ensure!(TcpStream::connect(("127.0.0.1", demo.http_port)).is_err(), "somebody still listens");
+        ensure!(TcpStream::connect(("127.0.0.1", demo.http_port)).is_err(), "a process still listens");
         Ok(())
     });
 }

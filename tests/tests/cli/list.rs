@@ -56,7 +56,7 @@ fn stat_shows_the_golden_metrics_of_every_endpoint() {
 
     let sorted = mesh.sitio(&["stat", "--sort", "hits"]).success();
     assert!(sorted.lines().nth(1).unwrap().contains("/status/{id}"), "{sorted}");
-    assert!(mesh.sitio(&["stat", "nobody"]).success().contains("no endpoint of a service nobody"));
+    assert!(mesh.sitio(&["stat", "missing"]).success().contains("no endpoint of a service missing"));
     assert!(mesh.sitio(&["stat", "-n", "elsewhere"]).success().contains("no endpoint"));
 }
 
@@ -88,7 +88,7 @@ fn pods_rules_and_the_audit_trail_are_tables_too() {
     for pod in mesh.names() {
         assert_eq!(words(&pods, pod)[1..3], ["shop", "reporting"], "{pods}");
     }
-    assert!(mesh.sitio(&["pods", "nobody"]).success().contains("no pods found"));
+    assert!(mesh.sitio(&["pods", "missing"]).success().contains("no pods found"));
     assert_eq!(mesh.sitio(&["pods", "shop", "-o", "json"]).json()["pods"].as_array().unwrap().len(), 2);
 
     let rules = mesh.sitio(&["rules"]).success();
@@ -150,8 +150,8 @@ fn every_failure_is_one_line_with_what_to_do_next() {
     // The service answers HTTP but is not a control plane.
     let foreign = run(client_command(mesh.origin.port(), &["stat"])).failed(1);
     assert!(foreign.contains("does not answer like a control plane"), "{foreign}");
-    let unknown = mesh.sitio(&["tap", "nobody"]).failed(1);
-    assert!(unknown.contains("no pod of a service nobody"), "{unknown}");
+    let unknown = mesh.sitio(&["tap", "missing"]).failed(1);
+    assert!(unknown.contains("no pod of a service missing"), "{unknown}");
     let empty = mesh.sitio(&["history", "/anything"]).failed(1);
     assert!(empty.contains("no endpoint yet"), "{empty}");
 

@@ -123,7 +123,7 @@ fn a_control_plane_that_is_gone_is_said_to_be_and_one_that_is_back_is_shown() {
     top.resize(12, 60);
     top.expect("a narrow screen", |screen| !screen.contains("HITS") && screen.contains("/bytes/{id}"));
     top.signal(Signal::TERM);
-    assert_eq!(top.ended().code(), Some(0), "told to leave, it gives the terminal back");
+    assert_eq!(top.ended().code(), Some(0), "it restores the terminal when it ends");
 }
 
 #[test]

@@ -76,7 +76,7 @@ spec:
     let faults: Vec<String> = parse("made-up.yaml", manifest).iter().flat_map(pod_rules::broken).collect();
 
     for rule in pod_rules::ALL {
-        assert!(faults.iter().any(|fault| fault.ends_with(rule)), "nobody said that {rule}: {faults:#?}");
+        assert!(faults.iter().any(|fault| fault.ends_with(rule)), "no fault says that {rule}: {faults:#?}");
     }
 }
 

@@ -67,7 +67,7 @@ fn container_faults<'a>(container: &'a Value, documents: &'a [Document]) -> impl
     let astray = variables.filter_map(move |variable| {
         let secret = variable["valueFrom"]["secretKeyRef"]["name"].as_str();
         if let Some(other) = secret.filter(|name| *name != SECRET) {
-            return Some(format!("nobody is told to make the Secret {other}"));
+            return Some(format!("no document says how to make the Secret {other}"));
         }
         let address = variable["value"].as_str()?.strip_prefix("http://")?;
         let (host, port) = address.split_once(':')?;

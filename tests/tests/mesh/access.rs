@@ -60,7 +60,7 @@ fn a_sidecar_attaches_only_with_the_token() {
     let plan = |pod| Sidecar::builder(origin.port()).named("shop", pod).reports_to(grpc_port);
 
     let without = plan("without").start();
-    let wrong = plan("wrong").with("SITIO_TOKEN", "a-token-that-somebody-guessed").start();
+    let wrong = plan("wrong").with("SITIO_TOKEN", "a-token-that-was-guessed").start();
     let right = plan("right").with("SITIO_TOKEN", TOKEN).start();
     for pod in [&without, &wrong, &right] {
         assert_eq!(pod.get("/").status(), 200, "traffic does not depend on it");
@@ -76,7 +76,7 @@ fn a_sidecar_attaches_only_with_the_token() {
         eventually(SOON, || {
             let said = pod.process.stderr().join("\n");
             ensure!(said.to_lowercase().contains("token") || said.to_lowercase().contains("unauthenticated"), "{said}");
-            ensure!(!said.contains("somebody-guessed"), "the token itself is told: {said}");
+            ensure!(!said.contains("was-guessed"), "the token itself is shown: {said}");
             Ok(())
         });
     }

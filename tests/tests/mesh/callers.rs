@@ -46,7 +46,7 @@ impl World {
 fn callers(api: &Api) -> anyhow::Result<Value> {
     let rows = api.endpoints()?;
     let row = rows.iter().find(|row| row["service"] == "cart" && row["hits"] != 0);
-    let Some(row) = row else { anyhow::bail!("nobody has called: {rows:?}") };
+    let Some(row) = row else { anyhow::bail!("no call has been counted: {rows:?}") };
     api.json(&format!("/api/v1/endpoints/{}/callers", row["id"].as_str().unwrap()))
 }
 

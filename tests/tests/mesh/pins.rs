@@ -72,7 +72,7 @@ fn a_pin_that_makes_no_sense_is_refused_with_a_reason() {
         (status, answer["type"].as_str().unwrap_or_default().rsplit(['/', ':', '#']).next().unwrap_or_default().to_owned())
     };
     assert_eq!(refusal("people", "/a/{b").0, StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(refusal("nobody", "/a").0, StatusCode::NOT_FOUND);
+    assert_eq!(refusal("missing", "/a").0, StatusCode::NOT_FOUND);
     api.pin("people", "/users/{name}");
     assert_eq!(refusal("people", "/users/{id}").0, StatusCode::CONFLICT, "it recognises the same paths");
     api.turn_off("people", "GET /files/{id}", "1h");

@@ -35,7 +35,7 @@ fn jobs(mesh: &SmallMesh) -> [(&'static str, Vec<u16>); 2] {
 fn its_linter_has_nothing_to_say() {
     let mesh = busy_mesh();
     lint(&mesh.pods[0].admin("/metrics").text());
-    lint(&mesh.api().page("/metrics").expect("the control plane tells its metrics"));
+    lint(&mesh.api().page("/metrics").expect("the control plane exposes its metrics"));
     lint(&Sidecar::in_front_of(mesh.origin.port()).admin("/metrics").text());
 }
 
@@ -48,7 +48,7 @@ fn what_it_scrapes_equals_what_the_api_returns() {
             let of = labels(&row)?;
             for job in ["pods", "mesh"] {
                 let requests = prometheus.number(&format!("sum(sitio_requests_total{{job=\"{job}\",{of}}})"))?;
-                ensure!(Some(requests) == row["hits"].as_f64(), "{job} tell {requests} requests of {row}");
+                ensure!(Some(requests) == row["hits"].as_f64(), "{job} report {requests} requests of {row}");
                 for timed in ["_count", "_bucket"] {
                     let le = if timed == "_bucket" { ",le=\"+Inf\"" } else { "" };
                     let timed = format!("sum(http_server_request_duration_seconds{timed}{{job=\"{job}\",{of}{le}}})");

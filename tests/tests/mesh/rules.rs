@@ -120,7 +120,7 @@ fn health_paths_cannot_be_turned_off() {
 
     let order = json!({
         "service": "legacy", "method": "GET", "route": "/healthz", "action": {"disable": {"status": 503}},
-        "ttl": "1h", "reason": "nobody should be able to do this",
+        "ttl": "1h", "reason": "this must not be possible",
     });
     let (status, answer) = api.order(&order).unwrap();
 

@@ -130,14 +130,14 @@ fn whatever_is_not_shown_is_accounted_for() {
 
     let (mut shown, mut dropped) = (0, 0);
     while shown + dropped < 2000 {
-        let (name, data) = all.events.recv_timeout(SOON).expect("everything is told soon");
+        let (name, data) = all.events.recv_timeout(SOON).expect("every event arrives soon");
         match name.as_str() {
             "exchange" => shown += u64::from(data["path"] == "/bytes/2"),
             "dropped" => dropped = ["rate", "queue", "reader"].iter().map(|reason| data[reason].as_u64().unwrap()).sum(),
             _ => {}
         }
     }
-    assert_eq!(shown + dropped, 2000, "each exchange once: shown, or told of as dropped");
+    assert_eq!(shown + dropped, 2000, "each exchange once: shown, or counted as dropped");
     assert!(shown > 0 && dropped > 0, "{shown} shown and {dropped} dropped");
 }
 
@@ -172,7 +172,7 @@ fn a_tap_outlives_a_pod_that_is_killed_and_ends_on_all_pods_with_its_reader() {
 
     mesh.pods[1].process.kill();
 
-    while all.next_of("pod", SOON).expect("the loss is told soon")["state"] != "gone" {}
+    while all.next_of("pod", SOON).expect("the loss is reported soon")["state"] != "gone" {}
     all.warm_up(&mesh.pods[0], "shop-0", "/b");
     drop(all);
     expect_open(&mesh, 0);

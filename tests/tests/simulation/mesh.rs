@@ -156,7 +156,7 @@ impl Mesh {
             .map(|dead| (probe.reported_hits(&dead.route), probe.hits(&dead.route), probe.durable_hits(&dead.route), dead));
         let dead: Vec<_> = dead.collect();
         format!(
-            "told, kept, by caller and recorded are {living:?}; heard, told and kept of the dead {dead:?}, of which {:?} are told as lost",
+            "reported, kept, by caller and recorded are {living:?}; received, reported and kept of the dead {dead:?}, of which {:?} are reported as lost",
             probe.lost_hits()
         )
     }
@@ -183,7 +183,7 @@ impl Mesh {
         );
         assert!(
             self.losses_are_counted(),
-            "more was lost than a killed sidecar's last words, or it was not told: {}",
+            "more was lost than a killed sidecar had not reported, or it was not counted: {}",
             self.describe()
         );
         // A restart may only lose what was never on disk.
@@ -192,7 +192,7 @@ impl Mesh {
         assert!(self.is_exact() && self.is_durable(), "a restart took some of the totals away: {}", self.describe());
         assert!(
             self.losses_are_counted() && self.probe.lost_hits() == Some(0),
-            "nobody is there who could lose: {}",
+            "no process is there that could lose: {}",
             self.describe()
         );
     }

@@ -84,7 +84,7 @@ mod tests {
         let under_way = Arc::clone(&durable_counts);
         durable_counts.end([(&series, &hits(100))]);
         losses.ended(durable_counts, 1);
-        assert_eq!(losses.hits(), 0, "nobody knows yet");
+        assert_eq!(losses.hits(), 0, "it is not certain yet");
         let row = PendingRow { series: Arc::clone(&series), seen: None, counts: PackedCounts::pack(&hits(60)) };
         under_way.record_written(5, &[row]);
         drop(under_way);

@@ -43,7 +43,7 @@ fn only_the_newest_stream_speaks_for_a_pod() {
     first.record_bye(NOW_MS);
     drop(first);
     let seen = fleet.pods()[0].view(NOW_MS);
-    assert!(seen.connected_ms.is_some() && !seen.has_left, "what an older stream says of its end concerns nobody");
+    assert!(seen.connected_ms.is_some() && !seen.has_left, "the end of an older stream changes nothing");
 
     drop(second);
     let third = fleet.attach(greeting("a", 6, 1), NOW_MS).unwrap();
@@ -107,7 +107,7 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     next.absorb(&snapshot(5), back_ms, &timeline).unwrap();
     assert_eq!((hits(), fleet.hits_not_kept()), (5, 12));
     let called = CalledBy::from_all(&fleet, &timeline, back_ms);
-    assert_eq!(called.values().map(|by| by.sum.calls.hits).sum::<u64>(), 17, "nor does whoever called it, lost or not");
+    assert_eq!(called.values().map(|by| by.sum.calls.hits).sum::<u64>(), 17, "nor do its callers, lost or not");
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn a_pod_that_comes_back_while_it_is_being_forgotten_is_not_lost() {
         for session in 1..20_000 {
             let attachment = fleet.attach(greeting("a", 1, session), later_ms).unwrap();
             attachment.record_bye(NOW_MS);
-            assert!(fleet.pods.contains_key(&claim("a")), "stream {session} speaks for a pod that nobody sees");
+            assert!(fleet.pods.contains_key(&claim("a")), "stream {session} speaks for a pod that is not shown");
         }
     });
 }

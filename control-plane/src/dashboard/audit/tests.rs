@@ -84,7 +84,7 @@ fn days_and_times_are_those_of_the_reader() {
     );
     let newest = &audit.days[0].entries[0];
     assert_eq!((newest.clock.as_str(), newest.until.as_str()), ("03:07:29", "ended 03:07"));
-    assert_eq!(newest.instant, "2025-11-20T14:07:29.000Z", "machines are told the same everywhere");
+    assert_eq!(newest.instant, "2025-11-20T14:07:29.000Z", "programs get the same everywhere");
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn the_filter_chooses_and_counts() {
     assert_eq!(numbers("show=refused").0, [1]);
     assert_eq!(numbers("show=waiting").0, [3]);
     assert_eq!(numbers("period=24h&find=ALERT").0, [3, 2]);
-    assert!(numbers("by=nobody").0.is_empty());
+    assert!(numbers("by=missing").0.is_empty());
 }
 
 #[test]

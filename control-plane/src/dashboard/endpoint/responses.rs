@@ -157,7 +157,7 @@ mod tests {
         (400..420).for_each(|status| row.now.add_status(status, 3));
         let cells = responses(&row);
         assert_eq!((cells[7].status.as_str(), cells[7].count.as_str()), ("other", "44"));
-        assert_eq!(cells[0].status, "200", "what is frequent is told apart, in the order of its number");
+        assert_eq!(cells[0].status, "200", "frequent statuses have rows of their own, in their order");
     }
 
     #[test]

@@ -222,7 +222,7 @@ mod tests {
     async fn a_tap_ends_with_its_page() {
         let taps = Arc::<OpenTaps>::default();
         let mut watch = watch(&taps);
-        assert!(watch.next().await.is_some(), "the page is told at once that it is heard");
+        assert!(watch.next().await.is_some(), "the page learns at once that it is connected");
         assert_eq!((taps.count(), watch.said.pods.as_str()), (1, "No pod is tapped yet"));
         drop(watch);
         assert_eq!(taps.count(), 0);

@@ -144,7 +144,7 @@ impl Stream {
             match self.receive().await.expect("the stream ended before the first event of a tap") {
                 up::Message::Tapped(tapped) => return tapped.try_into().unwrap(),
                 up::Message::Live(live) => drop(self.decoder.decode(&live).unwrap()),
-                other => panic!("{other:?} instead of what a tap tells"),
+                other => panic!("{other:?} instead of an event of a tap"),
             }
         }
     }

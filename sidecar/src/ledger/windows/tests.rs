@@ -257,7 +257,7 @@ fn counts_on_a_lost_disk_are_sent_again() {
     assert_eq!((ledger.baseline().id, ledger.baseline().sum().hits), (sent[1].id, 2));
 
     ledger.begin_stream(0, 16);
-    assert_eq!((ledger.baseline().id, ledger.baseline().rows), (0, vec![]), "it needs not be told what it does not have");
+    assert_eq!((ledger.baseline().id, ledger.baseline().rows), (0, vec![]), "it does not need what it does not have");
     assert_eq!(held(&mut ledger), [(sent[1].id, 1, 2), (sent[2].id, 1, 1)]);
 
     // An older copy of the store: what it lacks is lost, and nothing is sent twice.
@@ -284,7 +284,7 @@ fn counts_acked_by_a_lost_store_are_not_sent_to_an_older_copy_of_it() {
 
     assert_eq!(held(&mut ledger), [(sent[2].id, 1, 1)], "the first is in the backup, and the second is lost");
     assert_eq!((ledger.baseline().id, ledger.baseline().sum().hits), (sent[0].id, 2));
-    assert_eq!(windows(&mut ledger).numbers().lost, 1, "which is told");
+    assert_eq!(windows(&mut ledger).numbers().lost, 1, "which is reported");
 }
 
 #[test]

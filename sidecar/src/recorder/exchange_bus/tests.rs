@@ -54,7 +54,7 @@ fn what_finds_no_room_is_counted_for_that_reader_alone() {
     assert_eq!(read, [200, 201]);
     assert_eq!((wide.take(99, &mut read), wide.missed()), (50, 0));
     pass(&exchange_bus, 404, 1);
-    assert_eq!((narrow.take(99, &mut read), narrow.missed()), (1, 48), "whoever has read has room again");
+    assert_eq!((narrow.take(99, &mut read), narrow.missed()), (1, 48), "a subscriber that has read has room again");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_lone_404_among_thousands_is_kept_and_so_is_the_slowest() {
     expected.extend(10_001 - NEWEST_MAX as u64..=10_000);
     assert_eq!(kept(&mut recent), expected, "the first 200, the first 404, the slowest, the newest");
     recent.keep(&finished(10_001, 404, 5));
-    assert_eq!(kept(&mut recent), [10_001], "only what is new is told again, and it is no first any more");
+    assert_eq!(kept(&mut recent), [10_001], "only what is new is reported again, and it is no first any more");
 }
 
 #[test]

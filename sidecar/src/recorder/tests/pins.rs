@@ -134,5 +134,5 @@ fn pins_that_come_and_go_give_no_rows_to_methods_that_are_made_up() {
         ever.extend(describe(&mut recorder).into_iter().map(|(name, ..)| name));
         obey(&mut recorder, vec![]);
     }
-    assert!(ever.len() <= 2 * ENDPOINTS_MAX + 1, "{} names were told", ever.len());
+    assert!(ever.len() <= 2 * ENDPOINTS_MAX + 1, "{} names were reported", ever.len());
 }

@@ -174,7 +174,7 @@ pub(super) const CASES: &[Case] = &[
     ("a signed length", "GET", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nhi", Stay, Unintelligible),
     ("a length that wraps", "GET", "HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551618\r\n\r\nhi", Stay, Unintelligible),
     (
-        "a coding that nobody asked for",
+        "a coding that was not asked for",
         "GET",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         Stay,
@@ -214,7 +214,7 @@ pub(super) const CASES: &[Case] = &[
     ("a head without an end", "GET", "HTTP/1.1 200 OK\r\nA: #", Stay, Unintelligible),
     ("too many fields", "GET", "HTTP/1.1 200 OK\r\n$\r\n", Stay, Unintelligible),
     (
-        "101 that nobody asked for",
+        "101 that was not asked for",
         "GET",
         "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n~",
         Stay,

@@ -105,7 +105,7 @@ fn what_is_forgotten_of_a_pod_its_series_remembers() {
     let mut late = late;
     late.change(&callers(&[("10.0.0.3", 5)], NOW_MS), NOW_MS);
     drop(late);
-    assert_eq!(pinned.past_callers().sum().hits, 27, "whoever still holds the old one counts in the new");
+    assert_eq!(pinned.past_callers().sum().hits, 27, "a process that still uses the old name counts in the new one");
 }
 
 #[test]

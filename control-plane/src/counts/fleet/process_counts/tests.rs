@@ -118,7 +118,7 @@ fn a_process_that_invents_endpoints_and_latencies_is_refused_and_others_are_not(
     counts.absorb(&wide(1, Coverage::Snapshot, 256), &workload, arrival, &timeline).unwrap();
     counts.absorb(&wide(2, Coverage::Change, 256), &workload, arrival, &timeline).unwrap();
     let bytes = counts.bytes();
-    assert!((256 * 2500..256 * 4000).contains(&bytes), "what is told again takes no more: {bytes}");
+    assert!((256 * 2500..256 * 4000).contains(&bytes), "what is reported again takes no more: {bytes}");
 
     let refused = counts.absorb(&wide(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
     assert!(matches!(refused, Uncountable::TooHeavy { bytes, .. } if bytes > 4 << 20), "{refused:?}");

@@ -76,7 +76,7 @@ fn what_is_appended_is_in_slots_of_all_lengths_after_reopening() {
     assert_eq!(kept(&store, "/a", Resolution::Minute), (7, vec![(HOUR_MS, 5), (HOUR_MS + 60_000, 2)]));
     assert_eq!(kept(&store, "/a", Resolution::Hour), (7, vec![(HOUR_MS, 7)]));
     assert_eq!(kept(&store, "/b", Resolution::Hour), (5, vec![(HOUR_MS, 5)]));
-    let processes = ["p", "q", "nobody"].map(|pod| Process { pod_uid: pod.into(), epoch: 7 });
+    let processes = ["p", "q", "missing"].map(|pod| Process { pod_uid: pod.into(), epoch: 7 });
     assert_eq!(store.marks(&processes).unwrap(), [slot + 7, slot, 0]);
     let size = store.size().unwrap();
     assert_eq!(size.slots, [3, 3, 2]);

@@ -8,7 +8,7 @@ use crate::head::{HeadFault, Parsed, slots};
 
 const LINES: &[Case] = &[
     ("a usual line", "GET / HTTP/1.1", 200, "3"),
-    ("a method that nobody knows", "PURGE /x HTTP/1.1", 200, "RFC 9110, 9.1"),
+    ("an unknown method", "PURGE /x HTTP/1.1", 200, "RFC 9110, 9.1"),
     ("a method in lower case is another one", "get / HTTP/1.1", 200, "RFC 9110, 9.1"),
     ("a method of odd token characters", "M-S_!#$%&'*+.^`|~1 / HTTP/1.1", 200, "RFC 9110, 5.6.2"),
     ("HTTP/1.0", "GET / HTTP/1.0", 200, "2.3"),
