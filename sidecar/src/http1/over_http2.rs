@@ -18,6 +18,7 @@ use crate::http1::over_http2::request::{Http2Request, translate};
 use crate::http1::over_http2::response::{Http2Response, ResponseEvents};
 use crate::http1::relay::RelayError;
 use crate::socket::buffered_conn::{BufferedConn, Filled};
+use crate::upstream::ConnectionOrigin;
 use crate::upstream::http2::ServiceProtocol;
 use crate::upstream::http2::connection::{Http2Upstream, poll_write_output};
 
@@ -40,6 +41,8 @@ struct Bridge<'a> {
     request: RequestState,
     /// More of the request was read than what had arrived with its head, so it cannot be sent again.
     has_continued: bool,
+    /// The service may have closed the pooled connection, and the request can be sent again. Nothing has been read yet.
+    may_be_stale: bool,
     response: Http2Response,
 }
 
@@ -57,7 +60,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
     loop {
         attempts += 1;
         let acquired = worker.http2.acquire(&mut worker.scratch.borrow_mut().input);
-        let is_pooled = acquired.is_some();
+        let origin = if acquired.is_some() { ConnectionOrigin::Pooled } else { ConnectionOrigin::Fresh };
         let mut upstream = match acquired {
             Some(upstream) => upstream,
             None => match worker.upstreams.connect(worker.timeouts().connect).await {
@@ -71,7 +74,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
                 }
             },
         };
-        match send(&worker, connection, &mut upstream).await {
+        match send(&worker, connection, &mut upstream, origin).await {
             Ok(persistence) => {
                 worker.note_http();
                 let now = Instant::now();
@@ -79,16 +82,9 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
                 return Ok(connection.finish_answered(persistence, now));
             }
             Err(RelayError::StaleConnection) if attempts < ATTEMPTS_MAX => {}
-            // The service may close an idle connection at any time.
-            Err(RelayError::Reset) if is_pooled && is_repeatable(connection) && attempts < ATTEMPTS_MAX => {}
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Whether the request has the same effect if it is sent twice, and all of it is still here.
-fn is_repeatable(connection: &Http1Connection) -> bool {
-    connection.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes && exchange.status == 0)
 }
 
 /// Sends the request on this connection, and forwards the response.
@@ -96,12 +92,14 @@ async fn send(
     worker: &WorkerContext,
     connection: &mut Http1Connection,
     upstream: &mut Http2Upstream,
+    origin: ConnectionOrigin,
 ) -> Result<Persistence, RelayError> {
     let Http1Connection { exchange: Some(exchange), downstream, timer, .. } = connection else {
         return Err(RelayError::Disconnected);
     };
     let Http2Request { fields, content } = translate(worker, exchange)?;
     let is_whole = exchange.body.is_done();
+    let is_repeatable = exchange.repeatable == Repeatable::Yes;
     let end = if is_whole && content.is_empty() { EndStream::Yes } else { EndStream::No };
     let stream = upstream.connection.open(fields.iter(), end).map_err(|_| RelayError::StaleConnection)?;
     let timeouts = worker.timeouts();
@@ -117,6 +115,7 @@ async fn send(
         waiting: content,
         request: if end == EndStream::Yes { RequestState::Ended } else { RequestState::Open },
         has_continued: false,
+        may_be_stale: origin == ConnectionOrigin::Pooled && is_repeatable,
     };
     let result = poll_fn(|cx| {
         if worker.is_ending() {
@@ -221,6 +220,7 @@ impl Bridge<'_> {
             Poll::Pending => return Ok(false),
             Poll::Ready(filled) => filled.map_err(|_| self.closed())?,
         };
+        self.may_be_stale &= filled.length == 0;
         self.deadlines.extend_body_timeout();
         self.deadlines.extend_abandon_grace();
         let had_head = self.response.has_head();
@@ -263,7 +263,13 @@ impl Bridge<'_> {
 
     /// The service's connection has ended before the response was complete.
     fn closed(&self) -> RelayError {
-        if self.response.has_head() { RelayError::ResponseAborted } else { RelayError::Reset }
+        if self.response.has_head() {
+            RelayError::ResponseAborted
+        } else if self.may_be_stale {
+            RelayError::StaleConnection
+        } else {
+            RelayError::Reset
+        }
     }
 
     fn check_deadlines(&mut self) -> Result<(), RelayError> {

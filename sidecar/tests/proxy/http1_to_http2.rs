@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Request, Response};
@@ -11,6 +12,9 @@ use sidecar::exchange::options::ProxyOptions;
 use tokio::task::JoinSet;
 
 use crate::support::{ask, async_listener, counted, send, sidecar, sidecar_with, turn_off};
+
+/// The requests that were reset. Only one test sends such requests.
+static RESETS: AtomicUsize = AtomicUsize::new(0);
 
 /// A service that reads each request to its end, and answers by its path. Its SETTINGS come first.
 fn service() -> (SocketAddr, JoinSet<()>) {
@@ -39,7 +43,10 @@ async fn answer(mut request: Request<h2::RecvStream>, mut respond: h2::server::S
     }
     let response = Response::builder();
     match request.uri().path() {
-        "/reset" => respond.send_reset(h2::Reason::INTERNAL_ERROR),
+        "/reset" => {
+            RESETS.fetch_add(1, Ordering::SeqCst);
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+        }
         "/none" => drop(respond.send_response(response.status(404).body(()).unwrap(), true)),
         "/empty" => drop(respond.send_response(response.status(204).body(()).unwrap(), true)),
         "/sized" => {
@@ -113,12 +120,17 @@ async fn connections_are_kept_and_responses_without_a_body_are_none() {
 }
 
 #[tokio::test]
-async fn a_reset_of_the_service_is_its_failure() {
+async fn a_reset_of_the_service_is_its_failure_and_the_request_is_not_sent_again() {
     let (target, _service) = service();
     let (workers, address) = sidecar(target).await;
+    for _ in 0..4 {
+        // The connections of both workers are in their pools then.
+        assert!(ask(address, "GET /first HTTP/1.1\r\nHost: a\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
+    }
     let said = ask(address, "GET /reset HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(said.starts_with("HTTP/1.1 502 ") && said.contains("X-Sitio-Error: upstream-reset\r\n"), "{said}");
     assert!(ask(address, "GET /next HTTP/1.1\r\nHost: a\r\n\r\n").await.starts_with("HTTP/1.1 200 "));
     let report = counted(&workers, "/reset", |report| report.golden.hits == 1).await;
     assert_eq!((report.golden.failed, report.recent[0].outcome), (1, Outcome::UpstreamReset));
+    assert_eq!(RESETS.load(Ordering::SeqCst), 1);
 }
