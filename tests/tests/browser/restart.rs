@@ -7,13 +7,28 @@ use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
+/// The switch of the endpoint.
+const SWITCH: &str = "#rows .sw[aria-label*='/export']";
+
 /// What a page says about the last command: an open dialog, a failure, a result.
 const MESSAGES: &str = "return [document.querySelector('dialog[open]')?.innerText, failed.hidden ? '' : failed.innerText,
     toast.hidden ? '' : toast.innerText]";
 
+/// Reads an attribute of the switch. A row is painted only while it is on the screen, and banners move it away: so this
+/// scrolls to it, and waits three frames, in which the page notices the row and paints it.
+fn switch(browser: &Browser, attribute: &str) -> anyhow::Result<String> {
+    let show = format!(
+        "document.querySelector(\"{SWITCH}\")?.scrollIntoView({{ block: 'center' }});
+        const frame = () => new Promise(requestAnimationFrame);
+        return frame().then(frame).then(frame)"
+    );
+    browser.script(&show)?;
+    browser.attribute(SWITCH, attribute)
+}
+
 fn is_checked(browser: &Browser, checked: &str) {
     eventually(SOON * 2, || {
-        let now = browser.attribute("#rows .sw[aria-label*='/export']", "aria-checked")?;
+        let now = switch(browser, "aria-checked")?;
         ensure!(now == checked, "the switch is {now}; the page shows {}", browser.script(MESSAGES)?);
         Ok(())
     });
@@ -39,7 +54,7 @@ fn two_browsers_agree_also_after_a_restart() {
 
     // A change in one browser appears in the other.
     let (one, other) = (&browsers[0], &browsers[1]);
-    one.click("#rows .sw[aria-label*='/export']").unwrap();
+    one.click(SWITCH).unwrap();
     disable_dialog::give_reason(one, "too slow");
     disable_dialog::confirm(one);
     is_checked(other, "false");
@@ -57,7 +72,7 @@ fn two_browsers_agree_also_after_a_restart() {
             Ok(())
         });
         browser.script("document.getElementById('try-now').click()").unwrap();
-        assert_eq!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled").unwrap(), "true");
+        assert_eq!(switch(browser, "aria-disabled").unwrap(), "true");
         assert!(browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
     }
     // Known data stays on the page, even if another window is chosen; also after the delay of the loading state.
@@ -77,15 +92,15 @@ fn two_browsers_agree_also_after_a_restart() {
         word(browser, "Live");
         is_checked(browser, "false");
         eventually(SOON, || {
-            ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-disabled")? == "false", "it is still disabled");
+            ensure!(switch(browser, "aria-disabled")? == "false", "it is still disabled");
             // Until the pod is connected, the switch links to what it waits for and does not act.
-            ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "aria-busy")? == "false", "the rule waits for its pod");
+            ensure!(switch(browser, "aria-busy")? == "false", "the rule waits for its pod");
             // Only then a click turns it on; before, it opens the progress of the rule.
-            ensure!(browser.attribute("#rows .sw[aria-label*='/export']", "data-switch")? == "off", "the rule is not confirmed");
+            ensure!(switch(browser, "data-switch")? == "off", "the rule is not confirmed");
             Ok(())
         });
         assert!(!browser.script("return document.title").unwrap().as_str().unwrap().starts_with('⚠'));
     }
-    other.click("#rows .sw[aria-label*='/export']").unwrap();
+    other.click(SWITCH).unwrap();
     is_checked(one, "true");
 }
