@@ -45,7 +45,7 @@ async fn start(options: SidecarOptions) -> anyhow::Result<()> {
     let signals = (listen_for(SignalKind::terminate())?, listen_for(SignalKind::interrupt())?);
 
     raise_descriptor_limit();
-    let listeners = SidecarListeners::bind(options.traffic_address(), options.admin_address())?;
+    let listeners = SidecarListeners::bind(options.traffic_address(), options.admin_address(), options.proxy.timeouts.keepalive)?;
     print_ports(&options, &listeners)?;
     let drain = CancellationToken::new();
     tokio::select! {

@@ -26,7 +26,7 @@ use crate::identity::{Identity, workers_for};
 use crate::ledger::collector::LedgerHandle;
 use crate::recorder::exchange_bus::ExchangeBus;
 use crate::resources::Meter;
-use crate::socket::stream::KEEPALIVE;
+use crate::socket::stream::end_with_vanished_peers;
 use crate::worker::Workers;
 
 /// How long traffic waits for the first rules. Without a wait, an endpoint that is turned off would be open
@@ -47,9 +47,9 @@ pub struct SidecarListeners {
 }
 
 impl SidecarListeners {
-    /// Binds both ports. Port 0 selects a free one.
-    pub fn bind(traffic: SocketAddr, admin: SocketAddr) -> anyhow::Result<Self> {
-        Ok(Self { traffic: listener(traffic)?, admin: listener(admin)? })
+    /// Binds both ports. Port 0 selects a free one. A client that is silent for `keepalive` is probed.
+    pub fn bind(traffic: SocketAddr, admin: SocketAddr, keepalive: Duration) -> anyhow::Result<Self> {
+        Ok(Self { traffic: listener(traffic, keepalive)?, admin: listener(admin, keepalive)? })
     }
 }
 
@@ -213,7 +213,7 @@ async fn wait_for(first_rules: oneshot::Receiver<()>) {
     }
 }
 
-fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn listener(address: SocketAddr, silence: Duration) -> anyhow::Result<TcpListener> {
     let bound = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
         // An unspecified IPv6 address also accepts IPv4, whatever the machine's default is.
@@ -223,7 +223,7 @@ fn listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
         // Allows to bind a port whose previous owner has just exited.
         socket.set_reuse_address(true)?;
         // Accepted sockets inherit these options, also those that wait in the backlog until the workers open.
-        socket.set_tcp_keepalive(&KEEPALIVE)?;
+        end_with_vanished_peers(&socket, silence)?;
         socket.set_tcp_nodelay(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;

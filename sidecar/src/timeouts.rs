@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::setting_values::{TimeLimit, duration, time_limit};
+use crate::socket::stream::KEEPALIVE;
 
 /// Timeouts. `None` means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
@@ -30,6 +31,9 @@ pub struct Timeouts {
     /// How long a client that has closed its sending half may wait while the service sends nothing, or off
     #[arg(long = "abandon-grace", env = "SITIO_ABANDON_GRACE", value_name = "DURATION", default_value = "1s", value_parser = time_limit)]
     pub abandon: TimeLimit,
+    /// How long a client may be silent before the kernel probes whether it is still there; it has vanished if it does not answer, or takes nothing of a response, for as long again
+    #[arg(long = "keepalive", env = "SITIO_KEEPALIVE", value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    pub keepalive: Duration,
     /// How long an upgraded connection, or one that is not HTTP, may be silent, or off
     #[arg(long = "tunnel-timeout", env = "SITIO_TUNNEL_TIMEOUT", value_name = "DURATION", default_value = "off", value_parser = time_limit)]
     pub tunnel: TimeLimit,
@@ -55,6 +59,8 @@ impl Default for Timeouts {
             // Nearly every client that closes its sending half has gone. A few scripts still wait, for an answer that
             // comes at once.
             abandon: Some(Duration::from_secs(1)),
+            // Long enough to cost nothing, and shorter than the idle timeouts of most firewalls.
+            keepalive: KEEPALIVE,
             // A connection that waits for an event may wait for days. The kernel detects a peer that has disappeared.
             tunnel: None,
             // The finished side may be gone, which is only detected when data is sent to it.

@@ -32,3 +32,4 @@ pub mod sidecar;
 pub mod small_mesh;
 pub mod terminal;
 pub mod terminal_svg;
+pub mod vanishing_host;

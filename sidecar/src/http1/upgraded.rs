@@ -63,6 +63,8 @@ impl<'a> Upgraded<'a> {
         upstream: BufferedConn,
         timer: &'a Deadline,
     ) -> Self {
+        // A terminal may be held, and a database client may read its rows slowly.
+        downstream.allow_pauses();
         Self {
             worker,
             exchange,

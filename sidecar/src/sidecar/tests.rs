@@ -11,6 +11,7 @@ use crate::control_client::dial::StreamToken;
 use crate::control_client::tests::control_plane::{Mesh, off};
 use crate::sidecar::SidecarListeners;
 use crate::sidecar::tests::world::{World, within};
+use crate::socket::stream::KEEPALIVE;
 
 pub(crate) mod world;
 
@@ -99,17 +100,19 @@ async fn a_drain_lets_work_finish_and_says_the_last_numbers_and_goodbye() {
 async fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let why = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), address).unwrap_err();
+    let why = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), address, KEEPALIVE).unwrap_err();
     assert_eq!(why.to_string(), format!("port {} on 127.0.0.1 is already in use", address.port()));
 }
 
 #[test]
 fn accepted_connections_use_keepalive_and_send_at_once() {
-    let listeners = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()).unwrap();
+    let listeners = SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), KEEPALIVE).unwrap();
     let _client = std::net::TcpStream::connect(listeners.traffic.local_addr().unwrap()).unwrap();
     listeners.traffic.set_nonblocking(false).unwrap();
     let (accepted, _) = listeners.traffic.accept().unwrap();
     let accepted = socket2::SockRef::from(&accepted);
     assert!(accepted.keepalive().unwrap() && accepted.tcp_nodelay().unwrap());
     assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
+    #[cfg(target_os = "linux")]
+    assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_secs(120)));
 }

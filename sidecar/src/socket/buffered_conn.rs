@@ -181,6 +181,11 @@ impl BufferedConn {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
+    /// Lets the peer pause for as long as it likes while there is data for it, as long as its machine is there.
+    pub fn allow_pauses(&self) {
+        self.stream.allow_pauses();
+    }
+
     /// Makes closing the connection send a reset, so that the peer does not mistake partial data for the whole.
     pub fn reset_on_close(&self) {
         self.stream.reset_on_close();

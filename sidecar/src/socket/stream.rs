@@ -7,16 +7,35 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{SockRef, Socket, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use rustix::net::RecvFlags;
 
-/// TCP keepalive, because a machine that disappears closes no connection. The kernel probes after a minute
-/// of silence, and gives up after four unanswered probes.
-pub const KEEPALIVE: TcpKeepalive =
-    TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15)).with_retries(4);
+/// The silence after which a connection is probed, unless it is configured.
+pub const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// Unanswered probes after which a connection is broken.
+const PROBES_MAX: u32 = 4;
+
+/// TCP keepalive, because a machine that disappears closes no connection. The kernel sends probes after this silence,
+/// and gives up after as long again.
+fn keepalive(silence: Duration) -> TcpKeepalive {
+    // The kernel counts in whole seconds, and refuses 0.
+    let seconds = |time: Duration| time.max(Duration::from_secs(1));
+    TcpKeepalive::new().with_time(seconds(silence)).with_interval(seconds(silence / PROBES_MAX)).with_retries(PROBES_MAX)
+}
+
+/// Makes connections that this socket accepts end twice the silence after their peer was last heard of, also while the
+/// peer should take data: keepalive alone does not probe then, and the kernel would go on for a quarter of an hour
+/// (RFC 5482 describes the user timeout).
+pub fn end_with_vanished_peers(listener: &Socket, silence: Duration) -> io::Result<()> {
+    listener.set_tcp_keepalive(&keepalive(silence))?;
+    #[cfg(target_os = "linux")]
+    listener.set_tcp_user_timeout(Some(2 * silence))?;
+    Ok(())
+}
 
 /// A connected socket. The enum costs a well-predicted branch instead of a dynamic call.
 #[derive(Debug)]
@@ -61,7 +80,16 @@ impl Stream {
     pub fn keep_alive(&self) {
         if let Self::Tcp(socket) = self {
             // On failure, a lost peer is detected when something is sent to it.
-            let _ = SockRef::from(socket).set_tcp_keepalive(&KEEPALIVE);
+            let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive(KEEPALIVE));
+        }
+    }
+
+    /// Lets the peer pause for as long as it likes while there is data for it, as long as its machine is there.
+    pub fn allow_pauses(&self) {
+        #[cfg(target_os = "linux")]
+        if let Self::Tcp(socket) = self {
+            // On failure, the user timeout stays.
+            let _ = SockRef::from(socket).set_tcp_user_timeout(None);
         }
     }
 

@@ -6,6 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr, TcpStream};
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::sidecar::SidecarListeners;
 use sidecar::target::ServiceAddr;
+use sidecar::timeouts::Timeouts;
 use sidecar::worker::Workers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
@@ -89,7 +90,7 @@ async fn both_ends_speak_ipv6_and_the_address_that_means_all_means_ipv4_too() {
         }
     });
     let any = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
-    let listeners = SidecarListeners::bind(any, any).unwrap();
+    let listeners = SidecarListeners::bind(any, any, Timeouts::default().keepalive).unwrap();
     let port = listeners.traffic.local_addr().unwrap().port();
     let workers = Workers::start(1, listeners.traffic, ProxyOptions::new(target)).unwrap();
     workers.open().await;

@@ -15,6 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data, number_data_
 use opentelemetry_proto::tonic::trace::v1::Span;
 use sidecar::config::SidecarOptions;
 use sidecar::sidecar::{SidecarListeners, run};
+use sidecar::timeouts::Timeouts;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
@@ -93,7 +94,7 @@ impl World {
         options.proxy.target = target.into();
         options.drain_grace = Duration::ZERO;
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = SidecarListeners::bind(any, any).unwrap();
+        let listeners = SidecarListeners::bind(any, any, Timeouts::default().keepalive).unwrap();
         let [traffic, admin] = [&listeners.traffic, &listeners.admin].map(|listener| listener.local_addr().unwrap());
         let (drain, mut tasks) = (CancellationToken::new(), JoinSet::new());
         let reported = drain.clone();

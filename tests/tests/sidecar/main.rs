@@ -11,3 +11,4 @@ mod not_found;
 mod peers;
 mod smuggling;
 mod startup;
+mod vanished;

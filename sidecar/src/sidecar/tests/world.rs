@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::SidecarOptions;
 use crate::identity::PodDescription;
 use crate::sidecar::{SidecarListeners, run};
+use crate::timeouts::Timeouts;
 
 /// How long a test waits for an expected event.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -53,7 +54,7 @@ impl World {
         options.pods_in_process = Some(NonZeroU32::MIN);
         reported(&mut options);
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listeners = SidecarListeners::bind(any, any).unwrap();
+        let listeners = SidecarListeners::bind(any, any, Timeouts::default().keepalive).unwrap();
         let [traffic, admin] = [&listeners.traffic, &listeners.admin].map(|listener| listener.local_addr().unwrap());
         let drain = CancellationToken::new();
         let mut sidecar = JoinSet::new();
