@@ -11,6 +11,7 @@ use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
 use sidecar::decorator::not_found_page::{NotFoundPage, NotFoundSource};
 use sidecar::identity::PodDescription;
 use sidecar::sidecar::{SidecarListeners, run};
+use sidecar::tls::ClientTls;
 use tokio_util::sync::CancellationToken;
 
 /// One worker thread for each sidecar: far more than the load on a developer's machine needs.
@@ -59,7 +60,8 @@ impl ListedSidecar {
         let named =
             PodDescription { pod: Some(self.pod), service: Some(self.service), node, addresses, ..PodDescription::default() };
         let mut options = SidecarOptions::new(named, self.target);
-        options.control_plane = Some(ControlPlaneTarget { uri: self.control_plane, token: self.token });
+        options.control_plane =
+            Some(ControlPlaneTarget { uri: self.control_plane, token: self.token, tls: ClientTls::default() });
         options.workers = Some(WORKERS);
         options.pods_in_process = self.pods_in_process;
         options.drain_grace = DRAIN_GRACE;

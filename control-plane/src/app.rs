@@ -17,13 +17,16 @@ use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::counts::memory::Budget;
 use crate::counts::window_writer::WindowWriter;
-use crate::grpc::AdmissionPolicy;
+use crate::grpc::admission::{AdmissionPolicy, PlaintextPolicy};
+use crate::grpc::secured::SecuredListener;
 use crate::public_url::PublicUrl;
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::redb::{FILE, RedbStore};
 use crate::store::rollup::Keep;
 use crate::store_id::ID_FILE;
+use crate::tls::own_ca::CA_FILE;
+use crate::tls::{ServerCertificate, TlsSettings};
 use crate::token::SecretToken;
 use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id};
 
@@ -58,6 +61,10 @@ pub struct AppOptions {
     pub token: Option<SecretToken>,
     /// How long a pod that is gone is remembered.
     pub forget_pods_after: Duration,
+    /// TLS on the port for sidecars.
+    pub tls: TlsSettings,
+    /// Where sidecars may connect from without TLS.
+    pub plaintext: PlaintextPolicy,
     /// Streams that one address may hold at a time.
     pub streams_per_address_max: usize,
     /// The URL of the dashboard in browsers, if there is a proxy in front of it.
@@ -76,6 +83,8 @@ impl AppOptions {
             keep: Keep::DEFAULT,
             token: None,
             forget_pods_after: FORGET_PODS_AFTER,
+            tls: TlsSettings::default(),
+            plaintext: PlaintextPolicy::Loopback,
             streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
@@ -103,14 +112,23 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
     let (state, window_writer, sessions) = open(&options, grpc_address, leaving.clone()).await?;
+    let certificate = certificate(&options, grpc_address).await?;
+    let acceptor = certificate.clone().map(|certificate| options.tls.acceptor(certificate)).transpose()?;
     let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
     tracing::info!("memory for what sidecars report: {}", options.budget);
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 
     let mut parts = JoinSet::new();
     parts.spawn(serve_http(Arc::clone(&state), http, access, options.public_url));
-    let admission = AdmissionPolicy { token: options.token, streams_per_address_max: options.streams_per_address_max };
-    parts.spawn(grpc::run(Arc::clone(&state), grpc, admission));
+    let admission = AdmissionPolicy {
+        token: options.token,
+        plaintext: options.plaintext,
+        streams_per_address_max: options.streams_per_address_max,
+    };
+    parts.spawn(grpc::run(Arc::clone(&state), SecuredListener { listener: grpc, acceptor }, admission));
+    if let Some(certificate) = certificate {
+        parts.spawn(keep_certificate(certificate, leaving.clone()));
+    }
     parts.spawn(end_rules(Arc::clone(&state)));
     parts.spawn(write_windows(Arc::clone(&state), window_writer));
     parts.spawn(record_attached(Arc::clone(&state)));
@@ -165,6 +183,24 @@ async fn open(
     });
     let (state, window_writer, sessions) = opening.await.context("open the store")??;
     Ok((Arc::new(state), window_writer, sessions))
+}
+
+/// The certificate for sidecars: on loopback only if one is configured.
+async fn certificate(options: &AppOptions, grpc_address: SocketAddr) -> anyhow::Result<Option<Arc<ServerCertificate>>> {
+    if grpc_address.ip().is_loopback() && !options.tls.names_a_certificate() {
+        return Ok(None);
+    }
+    let (tls, folder) = (options.tls.clone(), options.data_dir.clone());
+    let opened = tokio::task::spawn_blocking(move || tls.open(&folder)).await.context("open the certificate")??;
+    if opened.own_ca().is_some() {
+        tracing::info!("sidecars verify this control plane by the CA in {}", options.data_dir.join(CA_FILE).display());
+    }
+    Ok(Some(opened))
+}
+
+async fn keep_certificate(certificate: Arc<ServerCertificate>, drain: CancellationToken) -> anyhow::Result<()> {
+    certificate.keep_current(drain).await;
+    Ok(())
 }
 
 async fn serve_http(

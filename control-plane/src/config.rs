@@ -7,14 +7,16 @@ use std::time::Duration;
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Command, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 
 use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
 
 use crate::access::caller::TrustedProxies;
 use crate::app::STREAMS_PER_ADDRESS_MAX;
+use crate::grpc::admission::PlaintextPolicy;
 use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
+use crate::tls::TlsSettings;
 use crate::token::SecretToken;
 
 /// The shortest retention: what the charts in memory need after a restart.
@@ -45,6 +47,12 @@ pub struct ControlPlaneConfig {
     /// A file with the token that sidecars and users authenticate with. A token of at least 16 characters is required on any address but loopback [default: the token in SITIO_TOKEN].
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// TLS on the port for sidecars.
+    #[command(flatten)]
+    pub tls: TlsSettings,
+    /// Accept sidecars without TLS from other machines, too: the network is protected by something else, or sidecars are being upgraded.
+    #[arg(long, env = "SITIO_ALLOW_PLAINTEXT", value_name = "BOOL", default_value_t = false, action = ArgAction::Set)]
+    allow_plaintext: bool,
     /// How long a pod that is gone is remembered, such as 30m or 1h.
     #[arg(long, env = "SITIO_FORGET_PODS_AFTER", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     pub forget_pods_after: Duration,
@@ -79,6 +87,11 @@ impl ControlPlaneConfig {
     /// The retention of what was counted.
     pub fn keep(&self) -> Keep {
         Keep { ten_seconds: self.keep_10s, minutes: self.keep_1m, hours: self.keep_1h, bytes_max: self.store_max }
+    }
+
+    /// Where sidecars may connect from without TLS.
+    pub fn plaintext(&self) -> PlaintextPolicy {
+        if self.allow_plaintext { PlaintextPolicy::Anywhere } else { PlaintextPolicy::Loopback }
     }
 
     /// Requires a token that cannot be guessed if a port is reachable from other machines.

@@ -1,7 +1,7 @@
 //! The gRPC server: accepts sidecars, and runs each stream in a task of its own.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use platform::connection_slots::{Bounds, ConnectionSlots};
@@ -15,15 +15,16 @@ use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::address_limiter::AddressLimiter;
-use crate::attempt_limiter::{Guess, Guesses};
+use crate::grpc::admission::{Admission, AdmissionPolicy};
 use crate::grpc::connections::{ConnectionSource, StreamPeer, connections};
 use crate::grpc::stream::SidecarStream;
 use crate::model::limits::PODS_MAX;
 use crate::state::AppState;
-use crate::token::SecretToken;
 
+pub mod admission;
 pub mod connections;
 mod pages;
+pub mod secured;
 mod slot_assignment;
 mod stream;
 mod stream_events;
@@ -62,23 +63,13 @@ struct MeshService {
     streams: TaskTracker,
 }
 
-/// The conditions for a stream to be accepted.
-#[derive(Debug, Clone)]
-pub struct AdmissionPolicy {
-    /// The token that sidecars must send, if one is set.
-    pub token: Option<SecretToken>,
-    /// Streams that one address may hold at a time.
-    pub streams_per_address_max: usize,
-}
-
 /// Serves sidecars until drained, and returns when the last stream has ended.
 pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission: AdmissionPolicy) -> anyhow::Result<()> {
-    let AdmissionPolicy { token, streams_per_address_max } = admission;
+    let streams_per_address_max = admission.streams_per_address_max;
     let drain = state.drain.clone();
     let streams = TaskTracker::new();
-    let for_admission = Arc::clone(&state);
-    let guesses = Arc::new(Guesses::default());
-    let interceptor = move |request: Request<()>| admit(request, token.as_ref(), &guesses, &for_admission);
+    let admission = Admission::new(admission, Arc::clone(&state));
+    let interceptor = move |request: Request<()>| admission.check(request);
     // A stream may replace one that hangs, so there may be twice as many connections as streams.
     let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
     let incoming = connections(source, ConnectionSlots::new(bounds), Arc::clone(&state));
@@ -104,23 +95,6 @@ pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission:
     Ok(())
 }
 
-fn admit(request: Request<()>, token: Option<&SecretToken>, guesses: &Guesses, state: &AppState) -> Result<Request<()>, Status> {
-    let Some(token) = token else { return Ok(request) };
-    let authorization = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
-    let peer = request.extensions().get::<StreamPeer>().expect("every connection has a StreamPeer").address;
-    let guess = authorization.and_then(SecretToken::shown_in).map(|shown| guesses.check(token, shown, peer, Instant::now()));
-    if guess == Some(Guess::Right) {
-        return Ok(request);
-    }
-    state.stream_counts.strangers.up();
-    Err(match guess {
-        Some(Guess::TooMany { retry_after }) => Status::resource_exhausted(format!(
-            "too many wrong tokens from {peer}, retry in {retry_after:?}: set SITIO_TOKEN to the same value on both sides"
-        )),
-        _ => Status::unauthenticated("the token is missing or wrong: set SITIO_TOKEN to the same value on both sides"),
-    })
-}
-
 #[tonic::async_trait]
 impl Mesh for MeshService {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
@@ -130,7 +104,7 @@ impl Mesh for MeshService {
             self.state.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
         };
-        let StreamPeer { address: peer, activity } =
+        let StreamPeer { address: peer, activity, .. } =
             up.extensions().get::<StreamPeer>().cloned().expect("every connection has a StreamPeer");
         let Some(of_address) = self.addresses.acquire(peer, self.streams_per_address_max) else {
             self.state.stream_counts.address_crowded.up();

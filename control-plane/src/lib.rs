@@ -24,4 +24,5 @@ pub mod state;
 pub mod store;
 pub mod store_id;
 pub mod tap;
+pub mod tls;
 pub mod token;

@@ -51,6 +51,8 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
     let options = AppOptions {
         keep: config.keep(),
+        plaintext: config.plaintext(),
+        tls: config.tls,
         data_dir: config.data_dir,
         token,
         forget_pods_after: config.forget_pods_after,

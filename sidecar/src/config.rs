@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,7 @@ use crate::export::otlp::settings::OtlpSettings;
 use crate::identity::PodDescription;
 use crate::setting_values::{TimeLimit, address, duration, grpc_url, interval, number, readable};
 use crate::target::ServiceAddr;
+use crate::tls::{ClientTls, Roots};
 
 pub mod environment;
 
@@ -30,6 +32,10 @@ const LINES_MAX: u32 = 50_000;
 
 /// Why the port of the service is refused.
 const LOOP: &str = "the sidecar's own port, which would be a loop";
+
+/// Why http:// to another machine is refused.
+const UNPROTECTED: &str = "another machine without TLS, which would let others on the way read the token and the counts: \
+    use https://, or set SITIO_ALLOW_PLAINTEXT=true if something else protects the network";
 
 /// Proxies a service's traffic, counts it per endpoint, and obeys the mesh's rules.
 ///
@@ -54,7 +60,7 @@ pub struct SidecarOptions {
     /// Port for health, metrics and stats; 0 takes a free one
     #[arg(long, env = "SITIO_ADMIN_PORT", default_value = "9191", value_parser = |value: &str| number(value, &(0..=u16::MAX)))]
     admin_port: u16,
-    /// The control plane, http://host:port. The variable may also be DASHBOARD or MOTHERSHIP [default: none]
+    /// The control plane, https://host:port, or http:// on this machine. The variable may also be DASHBOARD or MOTHERSHIP [default: none]
     #[arg(long = "control-plane", env = "SITIO_CONTROL_PLANE", value_name = "URL", value_parser = control_plane_url)]
     control_plane_url: Option<Uri>,
     /// The token for the control plane. By its variable alone: a flag would show it to all who list processes.
@@ -63,6 +69,21 @@ pub struct SidecarOptions {
     /// File with the token for the control plane, read again at each dial [default: the token in SITIO_TOKEN]
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "PATH", value_parser = token_file)]
     token_file: Option<StreamToken>,
+    /// File with the CA certificates by which the control plane is verified, in PEM, read again at each dial [default: those of the system]
+    #[arg(long, env = "SITIO_CA_FILE", value_name = "PATH", value_parser = readable)]
+    ca_file: Option<PathBuf>,
+    /// The CA certificates themselves, in PEM, where no file can be mounted [default: none]
+    #[arg(long, env = "SITIO_CA", value_name = "PEM", conflicts_with = "ca_file")]
+    ca: Option<String>,
+    /// File with the sidecar's own certificate, in PEM, if the control plane asks for one [default: none]
+    #[arg(long, env = "SITIO_CLIENT_CERT_FILE", value_name = "PATH", value_parser = readable, requires = "client_key_file")]
+    client_cert_file: Option<PathBuf>,
+    /// File with its private key, in PEM
+    #[arg(long, env = "SITIO_CLIENT_KEY_FILE", value_name = "PATH", value_parser = readable, requires = "client_cert_file")]
+    client_key_file: Option<PathBuf>,
+    /// Allow http:// to a control plane on another machine: something else protects the network
+    #[arg(long, env = "SITIO_ALLOW_PLAINTEXT", value_name = "BOOL", default_value = "false", action = ArgAction::Set)]
+    allow_plaintext: bool,
     /// The configured names of this pod and its service.
     #[command(flatten)]
     pub pod: PodDescription,
@@ -143,7 +164,7 @@ impl SidecarOptions {
             }
             (token, file) => file.or(token).unwrap_or(StreamToken::None),
         };
-        options.control_plane = options.control_plane_url.take().map(|uri| ControlPlaneTarget { uri, token });
+        options.control_plane = options.control_plane(&settings, token)?;
         options.warnings = settings.warnings;
         Ok(options)
     }
@@ -161,6 +182,20 @@ impl SidecarOptions {
     /// Access log lines per second, if there is an access log.
     pub fn access_log_lines(&self) -> Option<u32> {
         (self.access_log == LogFormat::Json).then_some(self.access_log_rate)
+    }
+
+    fn control_plane(&mut self, settings: &Settings, token: StreamToken) -> Result<Option<ControlPlaneTarget>, ConfigError> {
+        let Some(uri) = self.control_plane_url.take() else { return Ok(None) };
+        if uri.scheme_str() == Some("http") && !self.allow_plaintext && !uri.host().is_some_and(is_loopback) {
+            return Err(settings.conflict("control_plane_url", UNPROTECTED));
+        }
+        let roots = match (self.ca_file.take(), self.ca.take()) {
+            (Some(file), _) => Roots::File(file),
+            (None, Some(pem)) => Roots::Text(pem),
+            (None, None) => Roots::System,
+        };
+        let tls = ClientTls { roots, identity: self.client_cert_file.take().zip(self.client_key_file.take()) };
+        Ok(Some(ControlPlaneTarget { uri, token, tls }))
     }
 
     /// The address of the service, given in full or by its port alone. Refuses the sidecar's own port.
@@ -184,7 +219,13 @@ impl SidecarOptions {
 }
 
 fn control_plane_url(value: &str) -> Result<Uri, String> {
-    grpc_url(value, "the control plane", "http://127.0.0.1:8091")
+    grpc_url(value, "https://sitio-grpc:8091")
+}
+
+/// Whether a host name can only mean this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = host.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn token(value: &str) -> Result<StreamToken, String> {

@@ -44,9 +44,16 @@ impl ControlClient {
                     tracing::info!("connected to the control plane at {}", self.control_plane.uri);
                     is_lost = false;
                     let since = Instant::now();
-                    let SessionEnd::Lost(why) = self.run_session(session, drain_deadline).await else { return };
+                    let ended = self.run_session(session, drain_deadline).await;
                     backoff.stream_lasted(since.elapsed());
-                    why
+                    match ended {
+                        SessionEnd::Drained => return,
+                        SessionEnd::Lost(why) => why,
+                        SessionEnd::TokenRenewed => {
+                            tracing::info!("the token for the control plane was renewed: reconnecting with the new one");
+                            continue;
+                        }
+                    }
                 }
             };
             let wait = backoff.wait();

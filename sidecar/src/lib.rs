@@ -22,5 +22,6 @@ pub mod socket;
 pub mod tap;
 pub mod target;
 pub mod timeouts;
+pub mod tls;
 pub mod upstream;
 pub mod worker;

@@ -56,12 +56,11 @@ pub(crate) fn addresses(value: &str) -> Result<Addresses, String> {
     Ok(addresses)
 }
 
-/// The URL of a gRPC server, `peer` in the error. `example` shows its form.
-pub(crate) fn grpc_url(value: &str, peer: &str, example: &str) -> Result<Uri, String> {
+/// The URL of a gRPC server; `example` shows its form in the error.
+pub(crate) fn grpc_url(value: &str, example: &str) -> Result<Uri, String> {
     let uri: Option<Uri> = value.parse().ok();
     match uri.as_ref().map(|uri| (uri.scheme_str(), uri.host())) {
-        Some((Some("http"), Some(_))) => uri.ok_or_else(|| format!("a URL such as {example}")),
-        Some((Some("https"), _)) => Err(format!("http://, because this version does not speak TLS to {peer}")),
+        Some((Some("http" | "https"), Some(_))) => uri.ok_or_else(|| format!("a URL such as {example}")),
         _ => Err(format!("a URL such as {example}")),
     }
 }

@@ -3,14 +3,13 @@
 use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::stream::{Stream, unfold};
 use platform::connection_slots::{ConnectionActivity, ConnectionSlot, ConnectionSlots};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::transport::server::Connected;
@@ -24,6 +23,18 @@ const BREATHER: Duration = Duration::from_millis(100);
 /// between two calls. A sidecar calls as soon as it is connected.
 const STREAM_WITHIN: Duration = Duration::from_secs(10);
 
+/// How a connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportSecurity {
+    /// By TLS.
+    Tls,
+    /// Not at all.
+    Plaintext,
+}
+
+/// How a connection is protected, once its first bytes have arrived.
+pub type KnownSecurity = Arc<OnceLock<TransportSecurity>>;
+
 /// A source of connections: a TCP listener, or a simulated network.
 pub trait ConnectionSource: Send + 'static {
     /// A connection.
@@ -31,15 +42,10 @@ pub trait ConnectionSource: Send + 'static {
 
     /// Accepts the next connection, and returns the address of its peer.
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, IpAddr)>> + Send;
-}
 
-impl ConnectionSource for TcpListener {
-    type Io = TcpStream;
-
-    async fn accept(&mut self) -> io::Result<(TcpStream, IpAddr)> {
-        let (stream, peer) = Self::accept(self).await?;
-        stream.set_nodelay(true)?;
-        Ok((stream, peer.ip()))
+    /// How the connection is protected: not at all, unless the source says so.
+    fn security(_: &Self::Io) -> KnownSecurity {
+        Arc::new(OnceLock::from(TransportSecurity::Plaintext))
     }
 }
 
@@ -48,6 +54,9 @@ impl ConnectionSource for TcpListener {
 pub(super) struct LimitedConnection<Io> {
     stream: Io,
     address: IpAddr,
+    security: KnownSecurity,
+    /// Whether anything was written: before that, a handshake may be under way, in which nothing is read.
+    is_open: bool,
     place: ConnectionSlot,
     gives_way: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Set while no stream is open.
@@ -75,7 +84,9 @@ pub(super) fn connections<D: ConnectionSource>(
             }
         };
         let gives_way = Box::pin(admitted.closed().clone().cancelled_owned());
-        let connection = LimitedConnection { stream, address, place: admitted, gives_way, deadline: None };
+        let security = D::security(&stream);
+        let connection =
+            LimitedConnection { stream, address, security, is_open: false, place: admitted, gives_way, deadline: None };
         Some((Ok(connection), (source, slots, state)))
     })
 }
@@ -102,6 +113,7 @@ impl<Io> LimitedConnection<Io> {
 #[derive(Debug, Clone)]
 pub(super) struct StreamPeer {
     pub(super) address: IpAddr,
+    pub(super) security: KnownSecurity,
     pub(super) activity: Arc<ConnectionActivity>,
 }
 
@@ -109,7 +121,8 @@ impl<Io> Connected for LimitedConnection<Io> {
     type ConnectInfo = StreamPeer;
 
     fn connect_info(&self) -> StreamPeer {
-        StreamPeer { address: self.address, activity: Arc::clone(self.place.activity()) }
+        let security = Arc::clone(&self.security);
+        StreamPeer { address: self.address, security, activity: Arc::clone(self.place.activity()) }
     }
 }
 
@@ -120,13 +133,27 @@ impl<Io: AsyncRead + Unpin> AsyncRead for LimitedConnection<Io> {
     }
 }
 
+impl<Io> LimitedConnection<Io> {
+    /// Before the first byte is written, writes wait for the handshake, so they notice an eviction as reads do.
+    fn poll_opening<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.is_open = true;
+        } else if !self.is_open {
+            self.poll_evicted(cx)?;
+        }
+        written
+    }
+}
+
 impl<Io: AsyncWrite + Unpin> AsyncWrite for LimitedConnection<Io> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.poll_opening(cx, written)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.poll_opening(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -134,7 +161,8 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for LimitedConnection<Io> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.poll_opening(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -119,7 +119,17 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     ] {
         assert!(refusal(&[(name, value)]).starts_with(&format!("{name} is {value:?}: expected ")), "{name}");
     }
-    assert!(refusal(&[("MOTHERSHIP", "https://sitio:8091")]).ends_with("does not speak TLS to the control plane"));
+    for address in ["http://sitio:8091", "http://10.0.0.7:8091"] {
+        assert!(refusal(&[("MOTHERSHIP", address)]).contains("MOTHERSHIP is"), "{address}");
+        assert!(
+            refusal(&[("MOTHERSHIP", address)])
+                .ends_with("set SITIO_ALLOW_PLAINTEXT=true if something else protects the network")
+        );
+        assert!(config(&[("MOTHERSHIP", address), ("SITIO_ALLOW_PLAINTEXT", "true")]).is_ok(), "{address}");
+    }
+    for address in ["http://localhost:8091", "http://[::1]:8091", "http://127.0.0.9:8091", "https://sitio:8091"] {
+        assert!(config(&[("MOTHERSHIP", address)]).is_ok(), "{address}");
+    }
 }
 
 #[test]
@@ -201,7 +211,7 @@ fn other_settings_are_taken_as_given() {
         ("PORT", "0"),
         ("SITIO_LISTEN", "127.0.0.1"),
         ("SITIO_ADMIN_PORT", "0"),
-        ("DASHBOARD", "http://sitio:8091"),
+        ("DASHBOARD", "https://sitio:8091"),
         ("SITIO_STATS_LOG", "5s"),
         ("SITIO_NOT_FOUND_PAGE", page.path().to_str().unwrap()),
         ("SITIO_PROTECTED", "/up, /ready"),
@@ -220,7 +230,7 @@ fn other_settings_are_taken_as_given() {
     assert_eq!(config.not_found_page, Some(NotFoundSource::File(page.path().to_owned())));
     assert_eq!((config.proxy.protected, config.workers), (vec!["/up".into(), "/ready".into()], Some(3)));
     assert_eq!((config.pod.pod, config.pod.service), (Some("web-0".into()), Some("storefront".into())));
-    assert_eq!(config.control_plane.unwrap().uri, "http://sitio:8091");
+    assert_eq!(config.control_plane.unwrap().uri, "https://sitio:8091");
     assert_eq!(config.pod.addresses, Some(vec!["10.0.0.7".parse().unwrap(), "fd00::7".parse().unwrap()]));
     for wrong in ["10.0.0", "10.0.0.7,", "0.0.0.0", "ff02::1", "web-0"] {
         assert!(refusal(&[("POD_IP", wrong)]).contains("the pod's IP address"), "{wrong}");

@@ -21,10 +21,11 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint, Uri};
-use tonic::{Request, Streaming};
+use tonic::{Code, Request, Streaming};
 use tower::service_fn;
 
 use crate::control_client::control_clock::ControlClock;
+use crate::tls::{ClientTls, advice};
 
 /// A control plane is near; one that does not accept within this time is considered absent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -50,6 +51,8 @@ pub struct ControlPlaneTarget {
     pub uri: Uri,
     /// The token to authenticate with.
     pub token: StreamToken,
+    /// How it is verified, if its address is https://.
+    pub tls: ClientTls,
 }
 
 /// What a stream authenticates with.
@@ -87,6 +90,8 @@ pub(super) struct AttachedStream {
     pub(super) welcome: wire::Welcome,
     /// The control plane's clock, if it sends its time or its response has a date.
     pub(super) clock: Option<ControlClock>,
+    /// The token that it was opened with.
+    pub(super) token: Option<String>,
 }
 
 /// Opens a stream and waits for the welcome.
@@ -95,24 +100,28 @@ pub(super) async fn attach(
     transport: &Transport,
     greeting: Greeting,
 ) -> anyhow::Result<AttachedStream> {
-    let channel = connect(control_plane.uri.clone(), transport).await?;
+    let channel = connect(control_plane, transport).await?;
     let (up, frames) = mpsc::channel(UP_FRAMES_MAX);
     let mut request = Request::new(ReceiverStream::new(frames));
-    if let Some(token) = control_plane.token.now()? {
-        request.metadata_mut().insert("authorization", bearer(&token)?);
+    let token = control_plane.token.now()?;
+    if let Some(token) = &token {
+        request.metadata_mut().insert("authorization", bearer(token)?);
     }
     let hello = wire::Up { message: Some(wire::up::Message::Hello(greeting.into())) };
     up.try_send(hello).expect("the channel is new, and has room for more than one frame");
 
     let welcomed = async move {
-        let response = wire::mesh_client::MeshClient::new(channel).attach(request).await.map_err(refused)?;
+        let attaching = wire::mesh_client::MeshClient::new(channel).attach(request).await;
+        let response = attaching.map_err(|status| refused_attach(status, control_plane))?;
         let date = response.metadata().get("date").and_then(|date| date.to_str().ok());
         let by_date = ControlClock::from_date(date, Instant::now().into_std());
         let mut down = response.into_inner();
         let first = down.message().await.map_err(refused)?;
         let by_word = first.as_ref().and_then(|first| ControlClock::from_message(first.sent_ms, Instant::now().into_std()));
         match first.and_then(|first| first.message) {
-            Some(wire::down::Message::Welcome(welcome)) => Ok(AttachedStream { up, down, welcome, clock: by_word.or(by_date) }),
+            Some(wire::down::Message::Welcome(welcome)) => {
+                Ok(AttachedStream { up, down, welcome, clock: by_word.or(by_date), token })
+            }
             Some(_) => {
                 bail!("the first message is not a welcome: another version, or not a Sitio control plane")
             }
@@ -125,14 +134,17 @@ pub(super) async fn attach(
     })?
 }
 
-async fn connect(uri: Uri, transport: &Transport) -> anyhow::Result<Channel> {
-    let shown = uri.to_string();
-    let endpoint = Endpoint::from(uri)
+async fn connect(control_plane: &ControlPlaneTarget, transport: &Transport) -> anyhow::Result<Channel> {
+    let uri = &control_plane.uri;
+    let mut endpoint = Endpoint::from(uri.clone())
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(PING)
         .keep_alive_timeout(PING)
         .keep_alive_while_idle(true);
+    if uri.scheme_str() == Some("https") {
+        endpoint = endpoint.tls_config(control_plane.tls.config()?).context("use the certificates")?;
+    }
     let connected = match transport {
         Transport::Tcp => endpoint.connect().await,
         Transport::Made(make) => {
@@ -141,7 +153,23 @@ async fn connect(uri: Uri, transport: &Transport) -> anyhow::Result<Channel> {
             endpoint.connect_with_connector(connector).await
         }
     };
-    connected.with_context(|| format!("connect to {shown}"))
+    connected.map_err(|error| {
+        let advice = advice(&error, "SITIO_CA_FILE").map(|advice| format!("; {advice}")).unwrap_or_default();
+        anyhow::Error::new(error).context(format!("connect to {uri}{advice}"))
+    })
+}
+
+/// A refused call. A server asks for a client's certificate after the client has begun to send (RFC 8446, section 4.4.2),
+/// and closes the connection if there is none: then the call has no status of the server.
+fn refused_attach(status: tonic::Status, control_plane: &ControlPlaneTarget) -> anyhow::Error {
+    let is_closed = matches!(status.code(), Code::Unknown | Code::Cancelled);
+    if is_closed && control_plane.uri.scheme_str() == Some("https") && control_plane.tls.identity.is_none() {
+        return anyhow::anyhow!(
+            "the control plane closed the TLS connection: if it asks for a certificate, set SITIO_CLIENT_CERT_FILE and \
+             SITIO_CLIENT_KEY_FILE"
+        );
+    }
+    refused(status)
 }
 
 /// Formats a gRPC status in one line; its message is what helps most.
@@ -160,7 +188,7 @@ pub fn bearer(token: &str) -> anyhow::Result<MetadataValue<Ascii>> {
 }
 
 impl StreamToken {
-    fn now(&self) -> anyhow::Result<Option<String>> {
+    pub(super) fn now(&self) -> anyhow::Result<Option<String>> {
         let path = match self {
             Self::None => return Ok(None),
             Self::Text(token) => return Ok(Some(token.clone())),

@@ -30,6 +30,9 @@ const LIVE: Duration = Duration::from_secs(1);
 /// The interval that a control plane may set, in milliseconds: neither a flood, nor so slow that a pod looks dead.
 const LIVE_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
+/// How often the token file is read. Kubernetes renews a token some minutes before it expires.
+const TOKEN_CHECK_EVERY: Duration = Duration::from_secs(20);
+
 /// For the last numbers, and again for the goodbye. A drain must not hang on a control plane that has stopped reading.
 const LAST_SEND_MAX: Duration = Duration::from_secs(1);
 
@@ -50,19 +53,24 @@ pub(super) struct Session {
     taps: ActiveTaps,
     windows: WindowUpload,
     clock: Option<ControlClock>,
+    /// The token that the stream was opened with.
+    token: Option<String>,
+    token_checks: Interval,
 }
 
 /// Why a stream ended.
 pub(super) enum SessionEnd {
     /// This sidecar drains.
     Drained,
+    /// The token was renewed; the next stream has the new one, before the old one expires.
+    TokenRenewed,
     /// It broke, or the control plane closed it.
     Lost(String),
 }
 
 impl Session {
     pub(super) fn begin(attached: AttachedStream, client: &ControlClient) -> Self {
-        let AttachedStream { up, down, welcome, clock } = attached;
+        let AttachedStream { up, down, welcome, clock, token } = attached;
         client.ledger_handle.read(|ledger| ledger.set_samples_per_report(welcome.samples_per_live));
         let mut session = Self {
             up,
@@ -76,6 +84,8 @@ impl Session {
             taps: ActiveTaps::new(),
             windows: WindowUpload::begin(&welcome, client.greeting.epoch, &client.ledger_handle),
             clock,
+            token,
+            token_checks: ticks(TOKEN_CHECK_EVERY),
         };
         if welcome.wants_baseline {
             session.send_baseline(client);
@@ -100,10 +110,16 @@ impl Session {
             tokio::select! {
                 received = self.down.message() => if let Some(why) = self.handle(received, client).await { return SessionEnd::Lost(why) },
                 _ = self.report_ticks.tick() => self.report(client).await,
+                _ = self.token_checks.tick() => if self.has_new_token(client) { return SessionEnd::TokenRenewed },
                 () = ready_to_send(&self.up, self.receipt.is_some(), has_more, &mut self.taps) => self.send_next(client),
                 () = drain_deadline.started() => return self.shut_down(client, drain_deadline).await,
             }
         }
+    }
+
+    /// Whether the token file has another token now. A file that cannot be read is reported at the next dial.
+    fn has_new_token(&self, client: &ControlClient) -> bool {
+        client.control_plane.token.now().is_ok_and(|token| token != self.token)
     }
 
     /// Handles one message of the control plane; returns the reason if the stream is over.
@@ -275,6 +291,10 @@ async fn slot(up: &mpsc::Sender<wire::Up>) {
 
 fn report_ticks(live_ms: u32) -> Interval {
     let every = if live_ms == 0 { LIVE } else { Duration::from_millis(live_ms.clamp(*LIVE_MS.start(), *LIVE_MS.end()).into()) };
+    ticks(every)
+}
+
+fn ticks(every: Duration) -> Interval {
     let mut ticks = tokio::time::interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks

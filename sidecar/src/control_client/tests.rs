@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::control_client::dial::{ControlPlaneTarget, StreamToken};
 use crate::control_client::tests::control_plane::{Mesh, off, off_for_all};
 use crate::sidecar::tests::world::{World, within};
+use crate::tls::ClientTls;
 
 pub(crate) mod control_plane;
 mod time_limits;
@@ -279,6 +280,7 @@ async fn a_control_plane_that_vanishes_without_a_word_is_noticed() {
     let through = ControlPlaneTarget {
         uri: format!("http://{}", network.local_addr().unwrap()).parse().unwrap(),
         token: StreamToken::None,
+        tls: ClientTls::default(),
     };
     let world = World::start(|options| options.control_plane = Some(through)).await;
     let (mut near, _) = within(network.accept()).await.unwrap();

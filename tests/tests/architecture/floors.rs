@@ -11,7 +11,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
         "control-plane",
         &[
             &["address_limiter", "clock", "data_folder", "http", "model", "public_url", "token"],
-            &["attempt_limiter", "store", "store_id", "tap"],
+            &["attempt_limiter", "tls", "store", "store_id", "tap"],
             &["counts"],
             &["exposed", "history", "recovery", "rules"],
             &["state"],
@@ -25,7 +25,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
     (
         "sidecar",
         &[
-            &["body", "forwarding", "head", "identity", "protocol", "resources", "setting_values", "socket", "timeouts"],
+            &["body", "forwarding", "head", "identity", "protocol", "resources", "setting_values", "socket", "timeouts", "tls"],
             &["decorator", "rulebook", "target"],
             &["recorder", "tap", "upstream"],
             &["exchange"],

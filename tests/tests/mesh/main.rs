@@ -16,5 +16,6 @@ mod prometheus;
 mod restarts;
 mod rule_lifetime;
 mod rules;
+mod stream_tls;
 mod tap;
 mod time_range;

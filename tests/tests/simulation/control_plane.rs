@@ -7,7 +7,7 @@ use std::time::Duration;
 use control_plane::clock::now_ms;
 use control_plane::counts::fleet::Fleet;
 use control_plane::grpc;
-use control_plane::grpc::AdmissionPolicy;
+use control_plane::grpc::admission::{AdmissionPolicy, PlaintextPolicy};
 use control_plane::model::window::QueryWindow;
 use control_plane::query::callers::CalledBy;
 use control_plane::query::snapshot::Snapshot;
@@ -72,7 +72,7 @@ pub(crate) async fn run(folder: PathBuf, commit_faults: CommitFaults, probe: Con
     let (plane, scribe) = AppState::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
     let plane = Arc::new(plane);
     *probe.0.lock().unwrap() = Arc::downgrade(&plane);
-    let admission = AdmissionPolicy { token: None, streams_per_address_max: 100 };
+    let admission = AdmissionPolicy { token: None, plaintext: PlaintextPolicy::Anywhere, streams_per_address_max: 100 };
     let mut writing = JoinSet::new();
     let fleet = Arc::clone(&plane.fleet);
     writing.spawn(scribe.run(move || fleet.settle_losses(), drain));

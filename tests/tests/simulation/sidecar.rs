@@ -19,6 +19,7 @@ use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
 use sidecar::control_client::metrics::ControlClientMetrics;
 use sidecar::ledger::collector::LedgerHandle;
 use sidecar::resources::Meter;
+use sidecar::tls::ClientTls;
 use sidecar::worker::Workers;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -115,7 +116,7 @@ impl Pod {
         house.spawn(traffic(self, process));
         let uri = format!("http://{CONTROL_PLANE}:{PORT}").parse().unwrap();
         let link = ControlClient {
-            control_plane: ControlPlaneTarget { uri, token: StreamToken::None },
+            control_plane: ControlPlaneTarget { uri, token: StreamToken::None, tls: ClientTls::default() },
             transport: transport(),
             greeting,
             routes: Pins::default(),

@@ -22,6 +22,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::control_client::dial::{ControlPlaneTarget, StreamToken};
 use crate::sidecar::tests::world::within;
+use crate::tls::ClientTls;
 
 /// The control plane, controlled by the test.
 pub(crate) struct Mesh {
@@ -79,7 +80,7 @@ impl Mesh {
 
     pub(crate) fn with(&self, token: StreamToken) -> ControlPlaneTarget {
         let uri: Uri = format!("http://{}", self.address).parse().unwrap();
-        ControlPlaneTarget { uri, token }
+        ControlPlaneTarget { uri, token, tls: ClientTls::default() }
     }
 
     /// The next stream that a sidecar opens, not welcomed yet.

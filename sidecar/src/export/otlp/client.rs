@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
@@ -11,6 +12,7 @@ use tonic_prost::ProstCodec;
 
 use crate::export::otlp::messages::{Answer, MetricsRequest, TraceRequest};
 use crate::export::otlp::settings::OtlpSettings;
+use crate::tls::advice;
 
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -32,9 +34,12 @@ pub(super) struct Failed {
 }
 
 impl CollectorClient {
-    pub(super) fn new(settings: &OtlpSettings) -> Self {
-        let endpoint = Endpoint::from(settings.endpoint.clone()).connect_timeout(settings.timeout);
-        Self { channel: endpoint.connect_lazy(), headers: settings.headers.0.clone(), timeout: settings.timeout }
+    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Self> {
+        let mut endpoint = Endpoint::from(settings.endpoint.clone()).connect_timeout(settings.timeout);
+        if settings.endpoint.scheme_str() == Some("https") {
+            endpoint = endpoint.tls_config(settings.tls().config()?).context("use the collector's certificates")?;
+        }
+        Ok(Self { channel: endpoint.connect_lazy(), headers: settings.headers.0.clone(), timeout: settings.timeout })
     }
 
     /// Sends spans, and returns how many of them the collector has rejected.
@@ -88,7 +93,10 @@ impl From<Status> for Failed {
 }
 
 /// Formats the root cause of an error, which contains the reason.
-fn describe(error: &dyn std::error::Error) -> String {
+fn describe(error: &(dyn std::error::Error + 'static)) -> String {
+    if let Some(advice) = advice(error, "OTEL_EXPORTER_OTLP_CERTIFICATE") {
+        return advice;
+    }
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;

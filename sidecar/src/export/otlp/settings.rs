@@ -1,6 +1,7 @@
 //! The settings from OpenTelemetry's standard variables, as far as a sidecar uses them.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
 use tonic::transport::Uri;
 
 use crate::export::otlp::sampler::Sampler;
-use crate::setting_values::{grpc_url, milliseconds, name};
+use crate::setting_values::{grpc_url, milliseconds, name, readable};
+use crate::tls::{ClientTls, Roots};
 
 /// The most headers, and the most attributes. More are not needed, and each is sent with every message.
 const PAIRS_MAX: usize = 64;
@@ -32,6 +34,15 @@ pub struct OtlpSettings {
     /// How long the collector may take.
     #[arg(long = "otlp-timeout", env = "OTEL_EXPORTER_OTLP_TIMEOUT", hide = true, default_value = "10000", value_parser = milliseconds)]
     pub timeout: Duration,
+    /// The CA certificates by which the collector is verified.
+    #[arg(long = "otlp-certificate", env = "OTEL_EXPORTER_OTLP_CERTIFICATE", hide = true, value_parser = readable)]
+    certificate: Option<PathBuf>,
+    /// The sidecar's own certificate for the collector.
+    #[arg(long = "otlp-client-certificate", env = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", hide = true, value_parser = readable)]
+    client_certificate: Option<PathBuf>,
+    /// Its private key.
+    #[arg(long = "otlp-client-key", env = "OTEL_EXPORTER_OTLP_CLIENT_KEY", hide = true, value_parser = readable)]
+    client_key: Option<PathBuf>,
     /// Whether spans are exported.
     #[arg(long = "otlp-traces", env = "OTEL_TRACES_EXPORTER", hide = true, default_value = "otlp")]
     pub traces: Signal,
@@ -69,6 +80,12 @@ impl OtlpSettings {
     /// Which exchanges are exported as spans.
     pub fn sampler(&self) -> Sampler {
         Sampler::from_name(&self.sampler_name, Some(self.sampler_ratio)).unwrap_or_default()
+    }
+
+    /// How the collector is verified.
+    pub fn tls(&self) -> ClientTls {
+        let roots = self.certificate.clone().map_or(Roots::System, Roots::File);
+        ClientTls { roots, identity: self.client_certificate.clone().zip(self.client_key.clone()) }
     }
 
     /// The resource attributes; the service's name has a variable of its own.
@@ -110,7 +127,7 @@ impl fmt::Debug for ExportHeaders {
 }
 
 fn collector(value: &str) -> Result<Uri, String> {
-    grpc_url(value, "a collector", "http://127.0.0.1:4317")
+    grpc_url(value, "http://127.0.0.1:4317")
 }
 
 fn grpc(value: &str) -> Result<String, &'static str> {
