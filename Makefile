@@ -2,10 +2,11 @@
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
+TOKEN_FILE := deploy/components/token/made-by-make-token.env
 CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz images docs screenshots held
+.PHONY: help demo run test needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz token images docs screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -66,6 +67,10 @@ fuzz: ## Fuzz the parsers of untrusted input, ten minutes a target (TARGET=http2
 		ASAN_OPTIONS=detect_leaks=0 RUSTC_BOOTSTRAP=1 cargo fuzz run $$target fuzz/target/made-up/$$target fuzz/corpus/$$target \
 			-- -max_total_time=$$(( $(or $(MINUTES),10) * 60 )) -print_final_stats=1; \
 	done
+
+token: ## Make the token of the manifests in deploy/, once, in a file that git ignores
+	@test -s $(TOKEN_FILE) || (umask 077 && echo "token=$$(openssl rand -hex 32)" > $(TOKEN_FILE))
+	@echo "the token is in $(TOKEN_FILE)"
 
 images: ## Build the two container images with podman or docker
 ifeq ($(CONTAINER_ENGINE),)

@@ -75,7 +75,7 @@ fn every_setting_in_a_document_is_read_by_a_program() {
 #[test]
 fn every_metric_in_a_document_is_on_a_metrics_page() {
     let reference = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
-    let alerts = root().join("deploy/monitoring/alerts.yaml");
+    let alerts = root().join("deploy/components/monitoring/rules.yaml");
     let alerts = (from_root(&alerts), fs::read_to_string(&alerts).unwrap());
     let mut unknown = Vec::new();
     for (page, text) in documents().into_iter().chain([alerts]) {

@@ -1,18 +1,18 @@
-//! One YAML document of `deploy/`, and the fields in it that Kubernetes does not know.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! One YAML document of a manifest, and the fields in it that Kubernetes does not know.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service, ServiceAccount};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
+use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::render::KINDS_WITHOUT_SCHEMA;
+
 /// A document with its place, for error messages.
 pub(crate) struct Document {
-    /// For example `control-plane.yaml: Deployment sitio`, the beginning of every error message.
+    /// For example `kubernetes: Deployment sitio`, the beginning of every error message.
     pub(crate) place: String,
     /// The whole document.
     pub(crate) value: Value,
@@ -60,25 +60,14 @@ impl Document {
             ("v1", "Service") => through::<Service>(&self.value),
             ("v1", "ServiceAccount") => through::<ServiceAccount>(&self.value),
             ("apps/v1", "Deployment") => through::<Deployment>(&self.value),
+            ("v1", "Secret") => through::<Secret>(&self.value),
+            ("networking.k8s.io/v1", "Ingress") => through::<Ingress>(&self.value),
             ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(&self.value),
-            // Secrets are not in the list on purpose: an operator creates them, and they are never committed.
+            ("policy/v1", "PodDisruptionBudget") => through::<PodDisruptionBudget>(&self.value),
+            (_, kind) if KINDS_WITHOUT_SCHEMA.contains(&kind) => Ok(self.value.clone()),
             (version, kind) => Err(format!("{version} {kind} is no kind that this test knows")),
         }
     }
-}
-
-/// All documents of all manifests in `deploy/`.
-pub(crate) fn documents() -> Vec<Document> {
-    let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
-    let entries = fs::read_dir(&deploy).expect("deploy/ is there");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a folder that opened lists its files").path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml" || extension == "yml"));
-    files.sort();
-    let read = |file: &PathBuf| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        parse(&name, &fs::read_to_string(file).unwrap_or_else(|error| panic!("{name}: {error}")))
-    };
-    files.iter().flat_map(read).collect()
 }
 
 /// The documents of one manifest.

@@ -1,11 +1,9 @@
-//! Checks references between manifests: selectors, ports, volumes, accounts, and image versions.
+//! Checks references between the documents of one installation: selectors, ports, volumes, accounts, secrets, versions.
 
 use serde_json::Value;
 
 use super::document::Document;
-
-/// The one object that an operator creates, as the head of `control-plane.yaml` says.
-const SECRET: &str = "sitio-token";
+use super::pod_rules::{list, listens};
 
 /// All references to objects that do not exist.
 pub(crate) fn dangling(documents: &[Document]) -> Vec<String> {
@@ -15,6 +13,11 @@ pub(crate) fn dangling(documents: &[Document]) -> Vec<String> {
             "Service" => service(document, documents),
             "NetworkPolicy" => policy(document, documents),
             "Deployment" => deployment(document, documents),
+            "PodDisruptionBudget" => no_pods(document, &document.value["spec"]["selector"]["matchLabels"], documents),
+            "ServiceMonitor" => service_monitor(document, documents),
+            "PodMonitor" => pod_monitor(document, documents),
+            "Route" => route(document, documents),
+            "Ingress" => ingress(document, documents),
             _ => Vec::new(),
         })
         .collect()
@@ -22,15 +25,14 @@ pub(crate) fn dangling(documents: &[Document]) -> Vec<String> {
 
 fn service(service: &Document, documents: &[Document]) -> Vec<String> {
     let chosen = chosen(&service.value["spec"]["selector"], documents);
-    let ports = service.value["spec"]["ports"].as_array().into_iter().flatten();
-    let targets = ports.map(|port| if port["targetPort"].is_null() { &port["port"] } else { &port["targetPort"] });
+    let targets = list(&service.value["spec"], "ports")
+        .map(|port| if port["targetPort"].is_null() { &port["port"] } else { &port["targetPort"] });
     missing_ports(service, &chosen, targets)
 }
 
 fn policy(policy: &Document, documents: &[Document]) -> Vec<String> {
     let chosen = chosen(&policy.value["spec"]["podSelector"]["matchLabels"], documents);
-    let rules = policy.value["spec"]["ingress"].as_array().into_iter().flatten();
-    let ports = rules.flat_map(|rule| rule["ports"].as_array().into_iter().flatten()).map(|port| &port["port"]);
+    let ports = list(&policy.value["spec"], "ingress").flat_map(|rule| list(rule, "ports")).map(|port| &port["port"]);
     missing_ports(policy, &chosen, ports)
 }
 
@@ -43,12 +45,17 @@ fn deployment(deployment: &Document, documents: &[Document]) -> Vec<String> {
     }
 
     let mut named = vec![("ServiceAccount", &pod["serviceAccountName"])];
-    for volume in pod["volumes"].as_array().into_iter().flatten() {
+    for volume in list(pod, "volumes") {
         named.push(("ConfigMap", &volume["configMap"]["name"]));
         named.push(("PersistentVolumeClaim", &volume["persistentVolumeClaim"]["claimName"]));
+        named.push(("Secret", &volume["secret"]["secretName"]));
+    }
+    for variable in deployment.containers().into_iter().flat_map(|container| list(container, "env")) {
+        named.push(("Secret", &variable["valueFrom"]["secretKeyRef"]["name"]));
+        named.push(("ConfigMap", &variable["valueFrom"]["configMapKeyRef"]["name"]));
     }
     for (kind, name) in named.into_iter().filter_map(|(kind, name)| Some((kind, name.as_str()?))) {
-        if !documents.iter().any(|document| document.kind() == kind && document.name() == name) {
+        if find(documents, kind, name).is_none() {
             faults.push(format!("{}: there is no {kind} {name}", deployment.place));
         }
     }
@@ -61,24 +68,70 @@ fn deployment(deployment: &Document, documents: &[Document]) -> Vec<String> {
 fn container_faults<'a>(container: &'a Value, documents: &'a [Document]) -> impl Iterator<Item = String> + 'a {
     let image = container["image"].as_str().unwrap_or("");
     let version = concat!(":", env!("CARGO_PKG_VERSION"));
-    let stale = (image.contains("/sitio-") && !image.ends_with(version)).then(|| format!("{image} is not {version}"));
+    let stale = (image.contains("sitio-") && !image.ends_with(version)).then(|| format!("{image} is not {version}"));
 
-    let variables = container["env"].as_array().into_iter().flatten();
-    let astray = variables.filter_map(move |variable| {
-        let secret = variable["valueFrom"]["secretKeyRef"]["name"].as_str();
-        if let Some(other) = secret.filter(|name| *name != SECRET) {
-            return Some(format!("no document says how to make the Secret {other}"));
-        }
+    let astray = list(container, "env").filter_map(|variable| {
         let address = variable["value"].as_str()?.strip_prefix("http://")?;
         let (host, port) = address.split_once(':')?;
-        let reachable = documents.iter().any(|document| {
-            let ports = document.value["spec"]["ports"].as_array().into_iter().flatten();
-            let mut numbers = ports.map(|candidate| candidate["port"].to_string());
-            document.kind() == "Service" && document.name() == host && numbers.any(|number| number == port)
-        });
+        let has_port = |service: &Document| {
+            list(&service.value["spec"], "ports").any(|candidate| candidate["port"].as_u64() == port.parse().ok())
+        };
+        let reachable = find(documents, "Service", host).is_some_and(has_port);
         (!reachable).then(|| format!("no Service answers at {address}"))
     });
     stale.into_iter().chain(astray)
+}
+
+fn service_monitor(monitor: &Document, documents: &[Document]) -> Vec<String> {
+    let spec = &monitor.value["spec"];
+    let labelled = |document: &&Document| {
+        document.kind() == "Service" && selects(&spec["selector"]["matchLabels"], &document.value["metadata"]["labels"])
+    };
+    let services: Vec<&Document> = documents.iter().filter(labelled).collect();
+    let mut faults = Vec::new();
+    for endpoint in list(spec, "endpoints") {
+        // A Service that has no port of this name is not scraped.
+        let mut ports = services.iter().flat_map(|service| list(&service.value["spec"], "ports"));
+        if !ports.any(|port| port["name"] == endpoint["port"]) {
+            faults.push(format!("{}: no Service that it chooses has the port {}", monitor.place, endpoint["port"]));
+        }
+        let secret = endpoint["authorization"]["credentials"]["name"].as_str();
+        if let Some(name) = secret.filter(|name| find(documents, "Secret", name).is_none()) {
+            faults.push(format!("{}: there is no Secret {name}", monitor.place));
+        }
+    }
+    faults
+}
+
+fn pod_monitor(monitor: &Document, documents: &[Document]) -> Vec<String> {
+    let spec = &monitor.value["spec"];
+    let chosen = chosen(&spec["selector"]["matchLabels"], documents);
+    missing_ports(monitor, &chosen, list(spec, "podMetricsEndpoints").map(|endpoint| &endpoint["port"]))
+}
+
+fn route(route: &Document, documents: &[Document]) -> Vec<String> {
+    let spec = &route.value["spec"];
+    backend(route, &spec["to"]["name"], &spec["port"]["targetPort"], documents).into_iter().collect()
+}
+
+fn ingress(ingress: &Document, documents: &[Document]) -> Vec<String> {
+    let paths = list(&ingress.value["spec"], "rules").flat_map(|rule| list(&rule["http"], "paths"));
+    let services = paths.map(|path| &path["backend"]["service"]);
+    services.filter_map(|service| backend(ingress, &service["name"], &service["port"]["name"], documents)).collect()
+}
+
+fn backend(from: &Document, service: &Value, port: &Value, documents: &[Document]) -> Option<String> {
+    let has_port = |found: &Document| list(&found.value["spec"], "ports").any(|candidate| candidate["name"] == *port);
+    let found = find(documents, "Service", service.as_str().unwrap_or_default()).is_some_and(has_port);
+    (!found).then(|| format!("{}: there is no Service {service} with the port {port}", from.place))
+}
+
+fn find<'a>(documents: &'a [Document], kind: &str, name: &str) -> Option<&'a Document> {
+    documents.iter().find(|document| document.kind() == kind && document.name() == name)
+}
+
+fn no_pods(from: &Document, selector: &Value, documents: &[Document]) -> Vec<String> {
+    missing_ports(from, &chosen(selector, documents), [].into_iter())
 }
 
 fn chosen<'a>(selector: &Value, documents: &'a [Document]) -> Vec<&'a Document> {
@@ -98,9 +151,4 @@ fn missing_ports<'a>(from: &Document, pods: &[&Document], wanted: impl Iterator<
         .filter(|port| !pods.iter().all(|pod| pod.containers().iter().any(|container| listens(container, port))))
         .map(|port| format!("{}: no container of its pods has the port {port}", from.place))
         .collect()
-}
-
-fn listens(container: &Value, port: &Value) -> bool {
-    let ports = container["ports"].as_array().into_iter().flatten();
-    ports.into_iter().any(|candidate| candidate["containerPort"] == *port || candidate["name"] == *port)
 }

@@ -29,7 +29,7 @@ pub(crate) fn unknown(document: &Document) -> Vec<String> {
 
 /// The folder of the program in one of our images.
 fn program(image: &str) -> Option<&'static str> {
-    ["sidecar", "control-plane"].into_iter().find(|program| image.contains(&format!("/sitio-{program}:")))
+    ["sidecar", "control-plane"].into_iter().find(|program| image.contains(&format!("sitio-{program}:")))
 }
 
 /// The settings in the program's `config*.rs`, where each name is a string literal of its own.

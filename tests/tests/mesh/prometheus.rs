@@ -92,9 +92,9 @@ fn its_native_histograms_are_ours() {
 fn the_alerts_and_the_dashboard_ask_for_what_there_is() {
     let mesh = busy_mesh();
     let pages = [mesh.pods[0].admin("/metrics").text(), mesh.api().page("/metrics").expect("the control plane's page")].concat();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/monitoring");
-    check_rules(&folder.join("alerts.yaml"));
-    for file in ["alerts.yaml", "grafana-dashboard.json"] {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/components");
+    check_rules(&folder.join("monitoring/rules.yaml"));
+    for file in ["monitoring/rules.yaml", "grafana/dashboard.json"] {
         let text = fs::read_to_string(folder.join(file)).expect("it is there");
         let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
         let names = text.split(word).filter(|word| word.starts_with("sitio_") || word.starts_with("http_server_"));
