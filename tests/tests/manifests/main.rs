@@ -1,5 +1,6 @@
 //! Tests the Kubernetes manifests in `deploy/`: valid fields, pod security rules, settings, and references.
 
+mod chart;
 mod document;
 mod pod_rules;
 mod quantity;

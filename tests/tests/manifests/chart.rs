@@ -1,0 +1,127 @@
+//! Tests that the Helm chart makes the same objects as the overlays, and refuses values that cannot work.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::document::{Document, parse};
+use super::references;
+use super::render::{Deploy, run, schema_faults, source, tool, with_all_components};
+
+/// The values with which the chart and an overlay mean the same.
+const TOKEN: &str = "token.value=0123456789abcdef0123456789abcdef";
+const OPENSHIFT: [&str; 4] = [TOKEN, "fsGroup=null", "route.enabled=true", "image.repository=sitio-control-plane"];
+const ALL_COMPONENTS: [&str; 5] =
+    [TOKEN, "ingress.enabled=true", "ingress.host=sitio.example.com", "monitoring.enabled=true", "grafana.enabled=true"];
+
+#[test]
+fn the_chart_makes_the_objects_of_the_overlays() {
+    let deploy = Deploy::with_token();
+    let all = parse("kubernetes with all components", &with_all_components(&deploy));
+    for (overlay, values) in
+        [(deploy.overlay("kubernetes"), &[TOKEN][..]), (deploy.overlay("openshift"), &OPENSHIFT), (all, &ALL_COMPONENTS)]
+    {
+        let chart = parse("chart", &rendered(values));
+        let (overlay, chart) = (by_name(&overlay), by_name(&chart));
+        assert_eq!(overlay.keys().collect::<Vec<_>>(), chart.keys().collect::<Vec<_>>(), "{values:?}");
+        for (name, object) in overlay {
+            assert_eq!(pretty(object), pretty(chart[&name]), "{name} of the overlay and of the chart with {values:?}");
+        }
+    }
+}
+
+#[test]
+fn what_the_chart_makes_passes_the_schemas_and_refers_to_what_is_there() {
+    let own_names = [
+        TOKEN,
+        "persistence.storageClassName=fast",
+        "route.enabled=true",
+        "route.host=sitio.example.com",
+        "settings.SITIO_KEEP_1H=30d",
+    ];
+    for values in [&[TOKEN][..], &OPENSHIFT, &ALL_COMPONENTS, &own_names] {
+        let manifest = rendered(values);
+        let sample = Deploy::without_token().overlay("demo");
+        let installation: Vec<Document> = parse("chart", &manifest).into_iter().chain(sample).collect();
+        assert_eq!(schema_faults("chart", &manifest), Vec::<String>::new(), "{values:?}");
+        assert_eq!(references::dangling(&installation), Vec::<String>::new(), "{values:?}");
+    }
+}
+
+#[test]
+fn the_linter_of_helm_has_nothing_to_say() {
+    let output = run(tool("helm").args(["lint", "--strict"]).arg(source().join("chart")));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !said.contains("[WARNING]") && !said.contains("[ERROR]"), "{said}");
+}
+
+#[test]
+fn values_that_cannot_work_are_refused_by_name() {
+    for (value, names) in [
+        ("tokn.value=x", "'tokn' not allowed"),
+        ("token.value=short", "/token/value"),
+        ("ingress.enabled=true", "/ingress/host"),
+        ("settings.SITIO-X=1", "SITIO-X"),
+        ("fsGroup=staff", "/fsGroup"),
+    ] {
+        let output = template(&[value]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && said.contains(names), "{value}: {said}");
+    }
+}
+
+#[test]
+fn a_secret_of_another_tool_takes_the_place_of_the_charts_own() {
+    let chart = parse("chart", &rendered(&["token.existingSecret=vault", "monitoring.enabled=true"]));
+
+    let objects = by_name(&chart);
+
+    assert!(!objects.keys().any(|name| name.starts_with("Secret")), "{:?}", objects.keys());
+    let named = |object: &str, pointer: &str| objects[object].pointer(pointer).cloned();
+    let variable = "/spec/template/spec/containers/0/env/3/valueFrom/secretKeyRef/name";
+    assert_eq!(named("Deployment sitio", variable), Some("vault".into()));
+    assert_eq!(named("ServiceMonitor sitio", "/spec/endpoints/0/authorization/credentials/name"), Some("vault".into()));
+}
+
+#[test]
+fn without_a_value_the_token_is_random() {
+    let token = || by_name(&parse("chart", &rendered(&[])))["Secret sitio-token"]["data"]["token"].clone();
+
+    let (first, second) = (token(), token());
+
+    assert!(first != second && first.as_str().is_some_and(|token| token.len() > 80), "{first} and {second}");
+}
+
+#[track_caller]
+fn rendered(values: &[&str]) -> String {
+    let output = template(values);
+    assert!(output.status.success(), "helm template with {values:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("helm prints UTF-8")
+}
+
+fn template(values: &[&str]) -> std::process::Output {
+    let mut command = tool("helm");
+    command.args(["template", "any-name"]).arg(source().join("chart"));
+    run(command.args(values.iter().flat_map(|value| ["--set", value])))
+}
+
+fn by_name(documents: &[Document]) -> BTreeMap<String, &Value> {
+    documents.iter().map(|document| (format!("{} {}", document.kind(), document.name()), &document.value)).collect()
+}
+
+/// One field a line, in alphabetical order, so that a difference is easy to find.
+fn pretty(value: &Value) -> String {
+    let sorted: Value = sorted(value);
+    serde_json::to_string_pretty(&sorted).expect("a value is JSON")
+}
+
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields: BTreeMap<&String, Value> = fields.iter().map(|(name, value)| (name, sorted(value))).collect();
+            fields.into_iter().map(|(name, value)| (name.clone(), value)).collect()
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        other => other.clone(),
+    }
+}
