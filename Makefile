@@ -3,7 +3,6 @@
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 TOKEN_FILE := deploy/components/token/made-by-make-token.env
-CONTAINER_ENGINE ?= $(shell command -v podman || command -v docker)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz token images docs screenshots held
@@ -72,15 +71,8 @@ token: ## Make the token of the manifests in deploy/, once, in a file that git i
 	@test -s $(TOKEN_FILE) || (umask 077 && echo "token=$$(openssl rand -hex 32)" > $(TOKEN_FILE))
 	@echo "the token is in $(TOKEN_FILE)"
 
-images: ## Build the two container images with podman or docker
-ifeq ($(CONTAINER_ENGINE),)
-	@echo "make images: neither podman nor docker is here; install one of them" >&2; exit 1
-else
-	$(CONTAINER_ENGINE) build -f deploy/Containerfile --build-arg SITIO_VERSION=$(VERSION) \
-		--target sidecar -t localhost/sitio-sidecar:$(VERSION) .
-	$(CONTAINER_ENGINE) build -f deploy/Containerfile --build-arg SITIO_VERSION=$(VERSION) \
-		--target control-plane -t localhost/sitio-control-plane:$(VERSION) .
-endif
+images: ## Build the two container images with podman, buildah or docker (ENGINE=none: only their folders)
+	PROFILE=dist ENGINE=$(ENGINE) deploy/build-images
 
 docs: ## Write the generated sections of the pages in docs/ anew
 	cargo build --workspace --bins --locked
