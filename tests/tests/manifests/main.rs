@@ -2,8 +2,9 @@
 
 mod chart;
 mod document;
+mod pod;
 mod pod_rules;
-mod quantity;
+mod podman;
 mod references;
 mod render;
 mod settings;
