@@ -33,10 +33,6 @@ use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id};
 /// The default time for which a pod that is gone is remembered.
 pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
 
-/// The default number of streams that one address may hold. Sidecars share an address on a node's own network, which
-/// has 110 pods or a few more, and behind a proxy; one address must not use up the room of all others.
-pub const STREAMS_PER_ADDRESS_MAX: usize = 1024;
-
 /// The length of the kernel's accept queue, as far as the kernel grants it: a whole fleet reconnects at once, and a
 /// client that finds no room retries only after a second.
 const BACKLOG: i32 = 16_384;
@@ -85,7 +81,7 @@ impl AppOptions {
             forget_pods_after: FORGET_PODS_AFTER,
             tls: TlsSettings::default(),
             plaintext: PlaintextPolicy::Loopback,
-            streams_per_address_max: STREAMS_PER_ADDRESS_MAX,
+            streams_per_address_max: Budget::default().streams_of_address(),
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
             budget: Budget::default(),

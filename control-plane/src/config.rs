@@ -12,7 +12,6 @@ use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
 
 use crate::access::caller::TrustedProxies;
-use crate::app::STREAMS_PER_ADDRESS_MAX;
 use crate::grpc::admission::PlaintextPolicy;
 use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
@@ -68,9 +67,9 @@ pub struct ControlPlaneConfig {
     /// The size that the counts on disk may grow to; over it, the oldest steps are deleted first. The file also has free pages, and may be twice as large.
     #[arg(long, env = "SITIO_STORE_MAX", value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     store_max: u64,
-    /// Streams that one address may hold at a time; set it above the number of sidecars of one node, or behind one proxy.
-    #[arg(long, env = "SITIO_STREAMS_PER_ADDRESS_MAX", value_name = "COUNT", default_value_t = STREAMS_PER_ADDRESS_MAX, value_parser = at_least_one)]
-    pub streams_per_address_max: usize,
+    /// Streams that one address may hold at a time; set it above the number of sidecars behind one proxy [default: one for each 4 MiB of SITIO_MEMORY_MAX, at most 1024].
+    #[arg(long, env = "SITIO_STREAMS_PER_ADDRESS_MAX", value_name = "COUNT", value_parser = at_least_one)]
+    pub streams_per_address_max: Option<usize>,
     /// The address of the dashboard in browsers if it is behind a proxy, such as https://tools.example/sitio [default: none].
     #[allow(rustdoc::bare_urls, reason = "the comment is the help text, which is not Markdown")]
     #[arg(long, env = "SITIO_PUBLIC_URL", value_name = "URL")]

@@ -49,6 +49,10 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 128;
 /// is disconnected.
 const DOWN_MAX: usize = 8;
 
+/// What one stream may send ahead of the control plane's reading, in bytes. The library would allow 1 MiB, also to a
+/// connection whose streams are not read.
+const WINDOW_BYTES: u32 = 64 << 10;
+
 /// How often a silent connection is pinged, and how long it may take to answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,6 +88,8 @@ pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission:
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(4 * WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .add_service(InterceptedService::new(mesh, interceptor))

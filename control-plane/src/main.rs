@@ -49,6 +49,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     }
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
+    let budget = Budget::new(config.memory_max);
     let options = AppOptions {
         keep: config.keep(),
         plaintext: config.plaintext(),
@@ -56,10 +57,10 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         data_dir: config.data_dir,
         token,
         forget_pods_after: config.forget_pods_after,
-        streams_per_address_max: config.streams_per_address_max,
+        streams_per_address_max: config.streams_per_address_max.unwrap_or_else(|| budget.streams_of_address()),
         public_url: config.public_url,
         trusted_proxies: config.trusted_proxies,
-        budget: Budget::new(config.memory_max),
+        budget,
     };
     tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
 

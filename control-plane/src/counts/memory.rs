@@ -35,6 +35,13 @@ const PROCESS_BYTES_MAX: usize = 4 << 20;
 /// What a process may take even when others take much: one with 20 endpoints takes 44 kB.
 const PROCESS_BYTES_LITTLE: usize = 128 << 10;
 
+/// Limits of streams of one address in the smallest and in the largest budget. Sidecars share an address behind a proxy
+/// and on a node's own network, which has 110 pods or a few more.
+const STREAMS_OF_ADDRESS: (usize, usize) = (8, 1024);
+
+/// Bytes of a stream whose sidecar has sent a part of the largest message: its stream keeps the buffer.
+const STREAM_BYTES: usize = 1 << 20;
+
 /// The memory budget for what sidecars report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
@@ -85,6 +92,12 @@ impl Budget {
         self.series() / 4
     }
 
+    /// Limit of streams for one address: their unfinished messages take at most a quarter of the bytes. This quarter is
+    /// not set aside, because only a hostile sidecar takes it; the rest of the container's limit has room for it.
+    pub fn streams_of_address(self) -> usize {
+        (self.bytes / 4 / STREAM_BYTES).clamp(STREAMS_OF_ADDRESS.0, STREAMS_OF_ADDRESS.1)
+    }
+
     /// Limit of pods, from an eighth of the bytes.
     pub fn pods(self) -> usize {
         (self.bytes / 8 / POD_BYTES).clamp(PODS.0, PODS.1)
@@ -132,9 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn unfinished_messages_of_one_address_fit_beside_everything_else() {
+        for mib in [32, 192, 1024] {
+            let of_container: u64 = (mib << 20) / QUARTERS_OF_LIMIT * 4;
+            let streams = Budget::new(Some(mib << 20)).streams_of_address() as u64;
+            assert!(streams * STREAM_BYTES as u64 <= of_container / 4, "{streams} streams in {mib} MiB");
+        }
+    }
+
+    #[test]
     fn what_was_enough_for_the_largest_fleet_still_is() {
         let large = Budget::default();
         assert_eq!((large.pods(), large.series(), large.caller_tables()), (20_000, 65_536, 262_144));
+        assert_eq!(large.streams_of_address(), 1024);
         assert_eq!((large.slots().in_total, large.slots().per_share, large.counts().per_share), (2 << 30, 512 << 20, 4 << 20));
     }
 }

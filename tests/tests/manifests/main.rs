@@ -2,6 +2,7 @@
 
 mod chart;
 mod document;
+mod images;
 mod pod;
 mod pod_rules;
 mod podman;

@@ -1,18 +1,19 @@
 //! Runs the sample of `deploy/overlays` in a real pod, from the images that are shipped, and switches one of its endpoints.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use scenario::eventually::{SOON, eventually};
-use scenario::process::{Process, program};
+use scenario::process::{Process, file, program};
 use serde_json::{Value, json};
 
+use super::images::{build_ours, build_python};
 use super::pod_rules::list;
 use super::podman::{PodNetwork, Podman};
-use super::render::{Deploy, run};
+use super::render::Deploy;
 
 /// A user as OpenShift assigns it: any number, in group 0.
 const ANY_USER: u64 = 1_000_650_000;
@@ -78,30 +79,28 @@ fn the_sample_runs_in_a_real_pod_and_is_switched_and_drained() {
 }
 
 #[test]
-fn both_images_are_static_programs_with_the_list_of_what_they_are_made_of() {
-    for (image, dependency) in [("sitio-sidecar", "tokio"), ("sitio-control-plane", "redb")] {
-        let folder = image_folder(image);
-        let binary = folder.join("root/usr/local/bin").join(image);
-        let linked = run(std::process::Command::new("ldd").arg(&binary));
-        let said = String::from_utf8_lossy(&[linked.stdout, linked.stderr].concat()).into_owned();
-        assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "{image}: {said}");
+fn a_hostile_sidecar_does_not_get_the_control_plane_killed() {
+    let podman = Podman::new();
+    build_ours(&podman);
+    start_control_plane(&podman, "none");
+    let network = PodNetwork::of(&podman, CONTROL_PLANE);
+    eventually(SOON, || curl(&network, &["http://127.0.0.1:8090/readyz"]));
 
-        let names = dependencies(&binary);
+    // 1.2 GB of messages that never end, to a control plane of 256 MiB.
+    let mut command = network.command(Path::new("python3"));
+    command.arg(file("services/unfinished_messages.py")).args(["8091", TOKEN, "1200"]);
+    let mut hostile = Process::start(command);
+    let held: u64 = hostile.line("how many it holds", |line| line.strip_prefix("holding ")?.parse().ok());
 
-        assert!(names.contains(dependency), "{image} lists its dependencies: {names}");
-        let files: Vec<String> = ["etc/ssl/certs/ca-certificates.crt", "usr/share/doc/sitio/LICENSE"].map(str::to_owned).into();
-        for file in files {
-            assert!(folder.join("root").join(&file).is_file(), "{image} has no {file}");
-        }
-    }
+    assert!((1..100).contains(&held), "one address holds {held} streams");
+    assert!(podman.process_id(CONTROL_PLANE) > 0, "it still runs");
+    curl(&network, &["http://127.0.0.1:8090/readyz"]).expect("it still answers");
 }
 
 /// The pod of the sample, a control plane in its network, and the name server by which they find each other.
 fn started_mesh() -> (Podman, PodNetwork, Process) {
     let podman = Podman::new();
-    for image in ["sitio-sidecar", "sitio-control-plane"] {
-        podman.build(&format!("localhost/{image}:{}", env!("CARGO_PKG_VERSION")), &image_folder(image));
-    }
+    build_ours(&podman);
     build_python(&podman);
     let manifest = podman.folder("manifest").join("web.json");
     fs::write(&manifest, manifest_of_web(&podman)).expect("the folder can be written to");
@@ -110,7 +109,7 @@ fn started_mesh() -> (Podman, PodNetwork, Process) {
 
     let network = PodNetwork::of(&podman, SIDECAR);
     let names = network.start_name_server();
-    start_control_plane(&podman, &network);
+    start_control_plane(&podman, &format!("ns:{}", network.path()));
     eventually(SOON, || {
         let pods = sitio(&network, &["pods", "-o", "json"])?;
         ensure!(pods.contains("\"reporting\""), "the sidecar is attached: {pods}\n{}", podman.logs(SIDECAR));
@@ -120,8 +119,9 @@ fn started_mesh() -> (Podman, PodNetwork, Process) {
     (podman, network, names)
 }
 
-/// The control plane of the overlay, with its own limits, beside the pod: podman gives no two pods one network.
-fn start_control_plane(podman: &Podman, network: &PodNetwork) {
+/// The control plane of the overlay, with its own limits. It is a container beside the pod, because podman gives no two
+/// pods one network.
+fn start_control_plane(podman: &Podman, network: &str) {
     let data = podman.folder("data");
     fs::set_permissions(&data, fs::Permissions::from_mode(0o770)).expect("the folder is ours");
     let overlay = Deploy::with_token().overlay("openshift");
@@ -129,9 +129,9 @@ fn start_control_plane(podman: &Podman, network: &PodNetwork) {
     let container = deployment.containers()[0];
     let memory = container["resources"]["limits"]["memory"].as_str().expect("its memory is limited").replace("Mi", "m");
     let user = format!("{ANY_USER}:0");
-    let (joined, volume) = (format!("ns:{}", network.path()), format!("{}:/data", data.display()));
+    let volume = format!("{}:/data", data.display());
     let image = format!("localhost/sitio-control-plane:{}", env!("CARGO_PKG_VERSION"));
-    let mut arguments = vec!["run", "-d", "--name", CONTROL_PLANE, "--network", &joined, "--user", &user, "--volume", &volume];
+    let mut arguments = vec!["run", "-d", "--name", CONTROL_PLANE, "--network", network, "--user", &user, "--volume", &volume];
     arguments.extend(["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", &memory]);
     let variables: Vec<String> = list(&json!({"env": literal_variables(container)}), "env")
         .map(|variable| {
@@ -200,21 +200,6 @@ fn literal_variables(container: &Value) -> Value {
     literal.chain(own).collect()
 }
 
-/// An image of Python without a base: the machine's own, which the pod mounts.
-fn build_python(podman: &Podman) {
-    let folder = podman.folder("python");
-    for directory in ["bin", "usr", "tmp"] {
-        fs::create_dir_all(folder.join(directory)).expect("the folder can be written to");
-    }
-    for (link, target) in [("bin/python", "/usr/bin/python3"), ("lib", "usr/lib"), ("lib64", "usr/lib64")] {
-        symlink(target, folder.join(link)).expect("the folder can be written to");
-    }
-    // Python ends at SIGINT; Kubernetes sends it by the manifest's preStop, which podman does not know.
-    fs::write(folder.join("Dockerfile"), "FROM scratch\nCOPY . /\nUSER 1001\nSTOPSIGNAL SIGINT\n")
-        .expect("the folder can be written to");
-    podman.build("localhost/python:1", &folder);
-}
-
 fn expect_confined(podman: &Podman, container: &str) {
     let status = fs::read_to_string(format!("/proc/{}/status", podman.process_id(container))).expect("it runs");
     for (field, value) in [
@@ -243,25 +228,4 @@ fn sitio(network: &PodNetwork, arguments: &[&str]) -> Result<String> {
     let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     ensure!(output.status.success(), "sitio {}: {said}{error}", arguments.join(" "));
     Ok(said.into_owned())
-}
-
-/// The names of the crates in a program, as `cargo auditable` puts them there.
-fn dependencies(program: &Path) -> String {
-    let read = "import subprocess, sys, tempfile, zlib\n\
-                with tempfile.NamedTemporaryFile() as section:\n    \
-                    subprocess.run(['objcopy', '-O', 'binary', '--only-section=.dep-v0', '--set-section-flags', '.dep-v0=alloc', sys.argv[1], section.name], check=True)\n    \
-                    print(zlib.decompress(open(section.name, 'rb').read()).decode())";
-    let output = run(std::process::Command::new("python3").args(["-c", read]).arg(program));
-    assert!(output.status.success(), "{}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// The folder of an image beside the programs of this test.
-fn image_folder(image: &str) -> PathBuf {
-    let programs = program("sitio");
-    let target =
-        programs.ancestors().nth(2).context("programs are in a folder of the target folder").expect("target/debug/sitio");
-    let folder = target.join("test-images").join(image);
-    assert!(folder.join("Dockerfile").is_file(), "{} is missing: run `make test-images`", folder.display());
-    folder
 }
