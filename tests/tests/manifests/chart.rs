@@ -78,7 +78,7 @@ fn a_secret_of_another_tool_takes_the_place_of_the_charts_own() {
 
     assert!(!objects.keys().any(|name| name.starts_with("Secret")), "{:?}", objects.keys());
     let named = |object: &str, pointer: &str| objects[object].pointer(pointer).cloned();
-    let variable = "/spec/template/spec/containers/0/env/3/valueFrom/secretKeyRef/name";
+    let variable = "/spec/template/spec/containers/0/env/5/valueFrom/secretKeyRef/name";
     assert_eq!(named("Deployment sitio", variable), Some("vault".into()));
     assert_eq!(named("ServiceMonitor sitio", "/spec/endpoints/0/authorization/credentials/name"), Some("vault".into()));
 }

@@ -71,7 +71,8 @@ fn container_faults<'a>(container: &'a Value, documents: &'a [Document]) -> impl
     let stale = (image.contains("sitio-") && !image.ends_with(version)).then(|| format!("{image} is not {version}"));
 
     let astray = list(container, "env").filter_map(|variable| {
-        let address = variable["value"].as_str()?.strip_prefix("http://")?;
+        let value = variable["value"].as_str()?;
+        let address = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"))?;
         let (host, port) = address.split_once(':')?;
         let has_port = |service: &Document| {
             list(&service.value["spec"], "ports").any(|candidate| candidate["port"].as_u64() == port.parse().ok())
