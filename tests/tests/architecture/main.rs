@@ -8,8 +8,9 @@ mod methods;
 mod sources;
 
 /// The crates, and the workspace crates that each may depend on.
-const ARROWS: [(&str, &[&str]); 10] = [
+const ARROWS: [(&str, &[&str]); 11] = [
     ("http2", &[]),
+    ("inject", &[]),
     ("mesh", &[]),
     ("api", &["sitio-mesh"]),
     ("platform", &["sitio-mesh"]),
@@ -17,8 +18,14 @@ const ARROWS: [(&str, &[&str]); 10] = [
     ("exposition", &["sitio-mesh"]),
     ("format", &["sitio-mesh"]),
     ("sidecar", &["sitio-exposition", "sitio-http2", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("control-plane", &["sitio-api", "sitio-exposition", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-proto"]),
-    ("cli", &["sitio-api", "sitio-control-plane", "sitio-format", "sitio-mesh", "sitio-platform", "sitio-sidecar"]),
+    (
+        "control-plane",
+        &["sitio-api", "sitio-exposition", "sitio-format", "sitio-inject", "sitio-mesh", "sitio-platform", "sitio-proto"],
+    ),
+    (
+        "cli",
+        &["sitio-api", "sitio-control-plane", "sitio-format", "sitio-inject", "sitio-mesh", "sitio-platform", "sitio-sidecar"],
+    ),
 ];
 
 /// The files that may use the generated wire types: the conversions, the two ends of the stream, and the benchmark's

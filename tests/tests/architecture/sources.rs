@@ -3,8 +3,21 @@
 use std::path::{Path, PathBuf};
 
 /// All crates of the workspace.
-pub(crate) const CRATES: [&str; 12] =
-    ["api", "bench", "cli", "control-plane", "exposition", "format", "http2", "mesh", "platform", "proto", "sidecar", "tests"];
+pub(crate) const CRATES: [&str; 13] = [
+    "api",
+    "bench",
+    "cli",
+    "control-plane",
+    "exposition",
+    "format",
+    "http2",
+    "inject",
+    "mesh",
+    "platform",
+    "proto",
+    "sidecar",
+    "tests",
+];
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
