@@ -20,6 +20,7 @@ mod endpoint_ref;
 mod find;
 mod hints;
 mod history;
+mod inject;
 mod interrupt;
 mod local_mesh;
 mod man;
@@ -87,6 +88,8 @@ enum Command {
     Pods(pods::PodsOptions),
     Audit(audit::AuditOptions),
     Check(check::CheckOptions),
+    Inject(inject::InjectOptions),
+    Uninject(inject::UninjectOptions),
     Dashboard(dashboard::DashboardOptions),
     Completions(completions::CompletionsOptions),
     Man(man::ManOptions),
@@ -161,6 +164,8 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Pods(options) => pods::run(options, paint, interrupts).await,
         Command::Audit(options) => audit::run(options, paint, interrupts).await,
         Command::Check(options) => check::run(options, paint, interrupts).await,
+        Command::Inject(options) => inject::run(options, interrupts).await,
+        Command::Uninject(options) => inject::run_back(options, interrupts).await,
         Command::Dashboard(options) => dashboard::run(options).await,
         Command::Completions(options) => completions::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => man::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),

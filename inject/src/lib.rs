@@ -11,3 +11,4 @@ mod record;
 pub mod refusal;
 pub mod settings;
 mod sidecar;
+pub mod yaml;

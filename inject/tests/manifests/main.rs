@@ -5,6 +5,7 @@ mod properties;
 mod refusals;
 mod services;
 mod workloads;
+mod yaml;
 
 use inject::manifest::{Outcome, Report, Verdict, inject, uninject};
 use inject::settings::InjectionSettings;

@@ -45,7 +45,7 @@ fn named(containers: Vec<Value>, prefix: &str) -> Vec<Value> {
     containers.into_iter().enumerate().map(named).collect()
 }
 
-fn pod() -> impl Strategy<Value = Value> {
+pub(super) fn pod() -> impl Strategy<Value = Value> {
     let annotation = option::of(prop_oneof![Just("80"), Just("8000"), Just("http"), Just("x")]);
     let init = option::of(vec(container(), 1..3));
     (vec(container(), 1..4), init, annotation, any::<bool>()).prop_map(|(containers, init, port, labelled)| {
@@ -63,7 +63,7 @@ fn pod() -> impl Strategy<Value = Value> {
     })
 }
 
-fn service() -> impl Strategy<Value = Value> {
+pub(super) fn service() -> impl Strategy<Value = Value> {
     let target = prop_oneof![Just(json!(80)), Just(json!(8080)), Just(json!(8000)), Just(json!("http")), Just(Value::Null)];
     vec((prop_oneof![Just(80u32), Just(8080), 1u32..66_000], target), 0..3).prop_map(|ports| {
         let port = |(at, (port, target)): (usize, (u32, Value))| {
@@ -80,7 +80,7 @@ fn service() -> impl Strategy<Value = Value> {
 }
 
 /// Without what stands for nothing: empty metadata, which an injection may have to fill and empty again.
-fn lean(mut documents: Vec<Value>) -> Vec<Value> {
+pub(super) fn lean(mut documents: Vec<Value>) -> Vec<Value> {
     for document in &mut documents {
         if document["metadata"].as_object().is_some_and(Map::is_empty) {
             document.as_object_mut().unwrap().shift_remove("metadata");

@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod errors;
+mod inject;
 mod list;
 mod output;
 mod proxy;
