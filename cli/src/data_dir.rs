@@ -73,7 +73,7 @@ impl BoundPorts {
 
     /// The listeners, and the folder, which must exist as long as the control plane runs.
     pub(crate) fn into_parts(self) -> (AppListeners, Home) {
-        (AppListeners { http: self.http, grpc: self.grpc }, self.home)
+        (AppListeners { http: self.http, grpc: self.grpc, webhook: None }, self.home)
     }
 }
 

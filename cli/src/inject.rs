@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ::inject::manifest::{Outcome, Report, Verdict, inject, uninject};
-use ::inject::settings::{Credentials, DEFAULT_CONTROL_PLANE, DEFAULT_IMAGE, InjectionSettings, TokenSource};
+use ::inject::settings::{
+    AuthoritySource, Credentials, DEFAULT_AUTHORITY, DEFAULT_CONTROL_PLANE, DEFAULT_IMAGE, DEFAULT_TOKEN, InjectionSettings,
+    TokenSource, control_plane_url,
+};
 use ::inject::yaml::{STREAM_BYTES_MAX, YamlStream};
 use anyhow::Context;
-use axum::http::Uri;
 
 use crate::interrupt::Interrupts;
 use crate::sanitize::plain;
 use crate::stdout::{beside, say};
-use crate::usage::USAGE;
+use crate::usage::{USAGE, refuse};
 
 /// Add the sidecar to the workloads of manifests.
 #[derive(Debug, clap::Args)]
@@ -36,17 +38,17 @@ pub(crate) struct InjectOptions {
     #[arg(long, value_name = "IMAGE", default_value = DEFAULT_IMAGE)]
     image: String,
     /// The control plane's address for sidecars, as the pods reach it.
-    #[arg(long, value_name = "URL", default_value = DEFAULT_CONTROL_PLANE, value_parser = control_plane)]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_CONTROL_PLANE, value_parser = control_plane_url)]
     control_plane: String,
-    /// Secret with the token for the control plane, in the key `token`, in the workloads' namespace [default: sitio-token].
-    #[arg(long, value_name = "NAME", conflicts_with = "service_account_token")]
-    token_secret: Option<String>,
-    /// Let sidecars authenticate as their pod's service account, by a token for the audience `sitio`.
+    /// Allow a control plane with http://, because something else protects the network.
     #[arg(long)]
-    service_account_token: bool,
-    /// ConfigMap with the authority of the control plane's certificate, in the key `ca.crt`, in the workloads' namespace.
-    #[arg(long, value_name = "NAME")]
-    ca_config_map: Option<String>,
+    allow_plaintext: bool,
+    /// What sidecars authenticate with: secret/NAME with a key `token`, or service-account, both in the workloads' namespace.
+    #[arg(long, value_name = "SOURCE", default_value = DEFAULT_TOKEN)]
+    token: TokenSource,
+    /// What they verify the control plane by: configmap/NAME with a key `ca.crt`, in the workloads' namespace, or public.
+    #[arg(long, value_name = "SOURCE", default_value = DEFAULT_AUTHORITY)]
+    ca: AuthoritySource,
 }
 
 /// Take the sidecar out of the workloads of manifests.
@@ -70,12 +72,10 @@ struct Input {
 
 /// Injects, and prints the manifests or only the reports.
 pub(crate) async fn run(options: InjectOptions, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
-    let token = match (options.token_secret, options.service_account_token) {
-        (_, true) => TokenSource::ServiceAccount,
-        (Some(secret), false) => TokenSource::Secret(secret),
-        (None, false) => Credentials::default().token,
-    };
-    let credentials = Credentials { token, authority: options.ca_config_map };
+    if options.control_plane.starts_with("http://") && !options.allow_plaintext {
+        return Ok(refuse("a control plane with http:// would get the token in plain text: use https://, or --allow-plaintext"));
+    }
+    let credentials = Credentials { token: options.token, authority: options.ca };
     let settings = InjectionSettings { image: options.image, control_plane: options.control_plane, credentials };
     let change = move |stream: &YamlStream| inject(stream.documents(), &settings);
     unless_interrupted(
@@ -198,12 +198,4 @@ fn append(stream: &mut String, text: &str) {
         }
     }
     stream.push_str(text);
-}
-
-fn control_plane(text: &str) -> Result<String, String> {
-    let uri: Uri = text.parse().map_err(|_| "not a URL, such as http://sitio-grpc.mesh:8091".to_owned())?;
-    match (uri.scheme_str(), uri.host()) {
-        (Some("http" | "https"), Some(_)) => Ok(text.to_owned()),
-        _ => Err("not a URL that begins with http:// or https://, such as http://sitio-grpc.mesh:8091".to_owned()),
-    }
 }

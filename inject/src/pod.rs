@@ -9,8 +9,8 @@ use crate::editor::{Editor, escaped, malformed};
 use crate::handlers;
 use crate::record::{self, INJECTED, PodRecord};
 use crate::refusal::Refusal;
-use crate::settings::InjectionSettings;
-use crate::sidecar::{Declared, NAME, SidecarPorts, VOLUME, container, volume};
+use crate::settings::{InjectionSettings, TokenSource};
+use crate::sidecar::{Declared, NAME, SidecarPorts, VOLUME, container, token_volume};
 
 /// The annotation that asks for a sidecar, or for none: `"true"` or `"false"`.
 pub(crate) const INJECT: &str = "sitio.dev/inject";
@@ -155,7 +155,7 @@ fn apply(
         }
     }
     // A name leads to the sidecar, wherever it is used. It stays with the application's container: a Service finds the
-    // ports of init containers by name only from Kubernetes 1.32 on.
+    // ports of init containers by name only from Kubernetes 1.33 on.
     let leads = |port: &Value| port["name"].is_string() || !port["hostPort"].is_null();
     let moved = move_declarations(editor, &spec, target, record.sidecar_port, leads)?;
     remarks.extend(moved.iter().map(|name| format!("port {name} now leads to the sidecar, and so does a Service that names it")));
@@ -167,9 +167,9 @@ fn apply(
     let first_serving = list(&pod["spec"]["initContainers"]).position(|container| container["restartPolicy"] == "Always");
     let at = first_serving.unwrap_or_else(|| list(&pod["spec"]["initContainers"]).count());
     editor.insert(&format!("{spec}/initContainers"), at, container(&pod["spec"], ports, settings))?;
-    if let Some(volume) = volume(&settings.credentials) {
+    if settings.credentials.token == TokenSource::ServiceAccount {
         let at = list(&pod["spec"]["volumes"]).count();
-        editor.insert(&format!("{spec}/volumes"), at, volume)?;
+        editor.insert(&format!("{spec}/volumes"), at, token_volume())?;
     }
     let metadata = format!("{path}/metadata");
     match editor.at(&metadata) {

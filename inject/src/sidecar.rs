@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::settings::{Credentials, InjectionSettings, TokenSource};
+use crate::settings::{AuthoritySource, Credentials, InjectionSettings, TokenSource};
 
 /// The name of the injected container.
 pub(crate) const NAME: &str = "sitio-sidecar";
 
-/// The volume with the sidecar's token and authority.
+/// The volume with the sidecar's token.
 pub(crate) const VOLUME: &str = "sitio-credentials";
 
 /// Where the volume is mounted.
@@ -68,23 +68,16 @@ pub(crate) fn container(spec: &Value, ports: SidecarPorts, settings: &InjectionS
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
         "securityContext": security(spec),
     });
-    if volume(&settings.credentials).is_some() {
+    if settings.credentials.token == TokenSource::ServiceAccount {
         container["volumeMounts"] = json!([{"name": VOLUME, "mountPath": FOLDER, "readOnly": true}]);
     }
     container
 }
 
-/// The volume with the sidecar's credentials, if they are files.
-pub(crate) fn volume(credentials: &Credentials) -> Option<Value> {
-    let token = (credentials.token == TokenSource::ServiceAccount)
-        .then(|| json!({"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}}));
-    // A pod must start although the ConfigMap is missing: traffic does not wait for the control plane.
-    let authority = credentials
-        .authority
-        .as_ref()
-        .map(|name| json!({"configMap": {"name": name, "optional": true, "items": [{"key": "ca.crt", "path": "ca.crt"}]}}));
-    let sources: Vec<Value> = token.into_iter().chain(authority).collect();
-    (!sources.is_empty()).then(|| json!({"name": VOLUME, "projected": {"sources": sources}}))
+/// The volume with a service account's token.
+pub(crate) fn token_volume() -> Value {
+    let token = json!({"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"});
+    json!({"name": VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}})
 }
 
 fn variables(spec: &Value, ports: SidecarPorts, settings: &InjectionSettings) -> Vec<Value> {
@@ -96,15 +89,10 @@ fn variables(spec: &Value, ports: SidecarPorts, settings: &InjectionSettings) ->
         variable("SITIO_ADMIN_PORT", ports.admin),
         variable("SITIO_CONTROL_PLANE", &settings.control_plane),
     ];
-    variables.push(match &settings.credentials.token {
-        TokenSource::Secret(name) => {
-            json!({"name": "SITIO_TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "token", "optional": true}}})
-        }
-        TokenSource::ServiceAccount => variable("SITIO_TOKEN_FILE", format!("{FOLDER}/token")),
-    });
-    if settings.credentials.authority.is_some() {
-        variables.push(variable("SITIO_CA_FILE", format!("{FOLDER}/ca.crt")));
+    if settings.control_plane.starts_with("http://") {
+        variables.push(variable("SITIO_ALLOW_PLAINTEXT", true));
     }
+    variables.extend(credentials(&settings.credentials));
     // A native sidecar is asked to end when the application has ended, so nothing is gained by listening on.
     variables.extend([variable("SITIO_DRAIN_GRACE", "0s"), variable("SITIO_DRAIN_TIMEOUT", format!("{drain_seconds}s"))]);
     let described = [
@@ -116,6 +104,26 @@ fn variables(spec: &Value, ports: SidecarPorts, settings: &InjectionSettings) ->
     ];
     variables.extend(described.map(|(name, field)| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}})));
     variables
+}
+
+/// The variables of token and authority.
+///
+/// A pod starts although its Secret or ConfigMap is missing: traffic does not wait for the control plane.
+fn credentials(credentials: &Credentials) -> Vec<Value> {
+    let token = match &credentials.token {
+        TokenSource::Secret(name) => {
+            json!({"name": "SITIO_TOKEN", "valueFrom": {"secretKeyRef": {"name": name, "key": "token", "optional": true}}})
+        }
+        TokenSource::ServiceAccount => variable("SITIO_TOKEN_FILE", format!("{FOLDER}/token")),
+    };
+    let authority = match &credentials.authority {
+        AuthoritySource::ConfigMap(name) => {
+            Some(json!({"name": "SITIO_CA", "valueFrom": {"configMapKeyRef": {"name": name, "key": "ca.crt", "optional": true}}}))
+        }
+        AuthoritySource::Text(pem) => Some(variable("SITIO_CA", pem)),
+        AuthoritySource::System => None,
+    };
+    [token].into_iter().chain(authority).collect()
 }
 
 fn declared(ports: SidecarPorts) -> Vec<Value> {

@@ -33,7 +33,7 @@ pub(crate) async fn run(options: DemoControlPlaneOptions, mut interrupts: Interr
     let (http, grpc) = (taken_over(stdin().as_fd())?, taken_over(stdout().as_fd())?);
     let drain = CancellationToken::new();
     let here = AppOptions::in_folder(options.data_dir);
-    let control_plane = app::run(here, AppListeners { http, grpc }, drain.clone());
+    let control_plane = app::run(here, AppListeners { http, grpc, webhook: None }, drain.clone());
     tokio::pin!(control_plane);
     tokio::select! {
         ended = &mut control_plane => return ended,

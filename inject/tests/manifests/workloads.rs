@@ -1,7 +1,7 @@
 //! The sidecar in each kind of workload: where it stands, which ports it takes, and what else changes.
 
 use inject::manifest::{Verdict, inject};
-use inject::settings::{Credentials, InjectionSettings, TokenSource};
+use inject::settings::{AuthoritySource, Credentials, InjectionSettings, TokenSource};
 use serde_json::{Value, json};
 
 use super::{documents, injected, patched, uninjected};
@@ -39,7 +39,7 @@ fn a_deployment_gets_a_native_sidecar_that_takes_over_the_port_name() {
     assert_eq!((&sidecar["name"], &sidecar["restartPolicy"]), (&json!("sitio-sidecar"), &json!("Always")));
     assert_eq!(variable(sidecar, "PORT")["value"], "8080");
     assert_eq!(variable(sidecar, "TARGET_PORT")["value"], "8000");
-    assert_eq!(variable(sidecar, "SITIO_CONTROL_PLANE")["value"], "http://sitio-grpc:8091");
+    assert_eq!(variable(sidecar, "SITIO_CONTROL_PLANE")["value"], "https://sitio-grpc:8091");
     assert_eq!(variable(sidecar, "POD_UID")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.uid");
     let web = &pod["spec"]["containers"][0];
     assert_eq!(web["ports"], json!([{"name": "http", "containerPort": 8080}]));
@@ -197,9 +197,9 @@ fn a_drain_fits_into_the_pods_grace() {
 }
 
 #[test]
-fn a_service_account_authenticates_by_files_in_one_volume() {
+fn a_service_account_authenticates_by_a_token_that_the_kubelet_renews() {
     let before = documents(WEB);
-    let credentials = Credentials { token: TokenSource::ServiceAccount, authority: Some("sitio-ca".to_owned()) };
+    let credentials = Credentials { token: TokenSource::ServiceAccount, authority: AuthoritySource::Text("pem".to_owned()) };
     let outcome = inject(&before, &InjectionSettings { credentials, ..InjectionSettings::default() });
 
     let after = patched(&before, &outcome);
@@ -207,13 +207,36 @@ fn a_service_account_authenticates_by_files_in_one_volume() {
     let spec = &after[0]["spec"]["template"]["spec"];
     let sources = &spec["volumes"][0]["projected"]["sources"];
     assert_eq!(sources[0]["serviceAccountToken"], json!({"audience": "sitio", "expirationSeconds": 3600, "path": "token"}));
-    assert_eq!(sources[1]["configMap"]["name"], "sitio-ca");
     let sidecar = &spec["initContainers"][0];
     assert_eq!(sidecar["volumeMounts"][0]["name"], spec["volumes"][0]["name"]);
     assert_eq!(variable(sidecar, "SITIO_TOKEN_FILE")["value"], "/var/run/secrets/sitio/token");
-    assert_eq!(variable(sidecar, "SITIO_CA_FILE")["value"], "/var/run/secrets/sitio/ca.crt");
+    assert_eq!(variable(sidecar, "SITIO_CA")["value"], "pem");
     assert!(variable(sidecar, "SITIO_TOKEN").is_null());
     assert_eq!(uninjected(&after), before, "the volume goes too");
+}
+
+#[test]
+fn a_pod_starts_although_its_secret_and_its_config_map_are_missing() {
+    let (after, _) = injected(&documents(WEB));
+
+    let sidecar = &after[0]["spec"]["template"]["spec"]["initContainers"][0];
+
+    let token = json!({"secretKeyRef": {"name": "sitio-token", "key": "token", "optional": true}});
+    assert_eq!(variable(sidecar, "SITIO_TOKEN")["valueFrom"], token);
+    let authority = json!({"configMapKeyRef": {"name": "sitio-ca", "key": "ca.crt", "optional": true}});
+    assert_eq!(variable(sidecar, "SITIO_CA")["valueFrom"], authority);
+}
+
+#[test]
+fn plaintext_is_allowed_only_where_the_address_says_so() {
+    let plaintext = |control_plane: &str| {
+        let settings = InjectionSettings { control_plane: control_plane.to_owned(), ..InjectionSettings::default() };
+        let before = documents(WEB);
+        let after = patched(&before, &inject(&before, &settings));
+        variable(&after[0]["spec"]["template"]["spec"]["initContainers"][0], "SITIO_ALLOW_PLAINTEXT")["value"].clone()
+    };
+    assert_eq!(plaintext("http://sitio-grpc:8091"), "true");
+    assert!(plaintext("https://sitio-grpc:8091").is_null(), "the sidecar refuses it by default");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The text of a manifest after an injection: what was not changed is byte for byte the same.
 
 use inject::manifest::{inject, uninject};
-use inject::settings::{Credentials, InjectionSettings, TokenSource};
+use inject::settings::{AuthoritySource, Credentials, InjectionSettings, TokenSource};
 use inject::yaml::{PatchedStream, YamlStream};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::properties::{pod, service};
 
 fn injected(text: &str) -> PatchedStream {
     let stream = YamlStream::parse(text).unwrap();
-    let credentials = Credentials { token: TokenSource::ServiceAccount, authority: None };
+    let credentials = Credentials { token: TokenSource::ServiceAccount, authority: AuthoritySource::System };
     let settings = InjectionSettings { credentials, ..InjectionSettings::default() };
     stream.patched(&inject(stream.documents(), &settings).patches).unwrap()
 }

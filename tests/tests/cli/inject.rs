@@ -92,5 +92,6 @@ fn a_file_that_cannot_be_read_prints_nothing_but_why() {
     assert!(sitio(&["inject"], &[&missing]).failed(2).contains("missing.yaml: No such file"));
     assert!(sitio(&["uninject"], &[folder.path()]).failed(2).contains("Is a directory"));
     assert!(sitio(&["inject"], &[]).failed(2).contains("--filename <FILE>"));
-    assert!(sitio(&["inject", "--control-plane", "ftp://x"], &[&broken]).failed(2).contains("begins with http:// or https://"));
+    assert!(sitio(&["inject", "--control-plane", "http://x:1"], &[&broken]).failed(2).contains("--allow-plaintext"));
+    assert!(sitio(&["inject", "--control-plane", "ftp://x"], &[&broken]).failed(2).contains("begins with https:// or http://"));
 }
