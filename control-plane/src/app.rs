@@ -28,7 +28,8 @@ use crate::store_id::ID_FILE;
 use crate::tls::own_ca::CA_FILE;
 use crate::tls::{ServerCertificate, TlsSettings};
 use crate::token::SecretToken;
-use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id};
+use crate::webhook::settings::WebhookOptions;
+use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id, webhook};
 
 /// The default time for which a pod that is gone is remembered.
 pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
@@ -69,6 +70,8 @@ pub struct AppOptions {
     pub trusted_proxies: TrustedProxies,
     /// The memory for what sidecars report.
     pub budget: Budget,
+    /// The admission webhook, if there is one.
+    pub webhook: Option<WebhookOptions>,
 }
 
 impl AppOptions {
@@ -85,6 +88,7 @@ impl AppOptions {
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
             budget: Budget::default(),
+            webhook: None,
         }
     }
 }
@@ -96,6 +100,8 @@ pub struct AppListeners {
     pub http: TcpListener,
     /// For sidecars.
     pub grpc: TcpListener,
+    /// For the admission webhook, if there is one.
+    pub webhook: Option<TcpListener>,
 }
 
 /// Runs the control plane until drained.
@@ -129,6 +135,11 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     parts.spawn(write_windows(Arc::clone(&state), window_writer));
     parts.spawn(record_attached(Arc::clone(&state)));
     parts.spawn(evict_periodically(state));
+    if let (Some(webhook), Some(listener)) = (options.webhook, listeners.webhook) {
+        let listener = listen(listener)?;
+        tracing::info!("the admission webhook listens on {}", listener.local_addr()?);
+        parts.spawn(webhook::run(webhook, listener, leaving.clone()));
+    }
     // All parts run until drained; one that ends earlier stops the others.
     let first = parts.join_next().await;
     leaving.cancel();

@@ -17,6 +17,7 @@ use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
 use crate::tls::TlsSettings;
 use crate::token::SecretToken;
+use crate::webhook::settings::WebhookSettings;
 
 /// The shortest retention: what the charts in memory need after a restart.
 const KEEP_MIN: Duration = Duration::from_secs(3600);
@@ -80,6 +81,9 @@ pub struct ControlPlaneConfig {
     /// The memory for what sidecars report, such as 512MiB [default: three quarters of the container's limit; 8GiB if it has none].
     #[arg(long, env = "SITIO_MEMORY_MAX", value_name = "SIZE", value_parser = size)]
     pub memory_max: Option<u64>,
+    /// The admission webhook.
+    #[command(flatten)]
+    pub webhook: WebhookSettings,
 }
 
 impl ControlPlaneConfig {

@@ -27,3 +27,4 @@ pub mod store_id;
 pub mod tap;
 pub mod tls;
 pub mod token;
+pub mod webhook;

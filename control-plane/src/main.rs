@@ -50,6 +50,9 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
     let budget = Budget::new(config.memory_max);
+    let webhook = config.webhook.address.map(|address| bind(address, "SITIO_WEBHOOK_ADDR")).transpose()?;
+    let webhook_options = || config.webhook.options(config.data_dir.clone(), &config.tls, config.plaintext());
+    let webhook_options = webhook.is_some().then(webhook_options).transpose()?;
     let options = AppOptions {
         keep: config.keep(),
         plaintext: config.plaintext(),
@@ -61,13 +64,14 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         public_url: config.public_url,
         trusted_proxies: config.trusted_proxies,
         budget,
+        webhook: webhook_options,
     };
     tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let drain = CancellationToken::new();
-        let control_plane = run(options, AppListeners { http, grpc }, drain.clone());
+        let control_plane = run(options, AppListeners { http, grpc, webhook }, drain.clone());
         tokio::pin!(control_plane);
         tokio::select! {
             ended = &mut control_plane => return ended,

@@ -117,6 +117,12 @@ impl ServerCertificate {
         Ok(Arc::new(Self { source, current, issued: ArcSwap::from_pointee(SystemTime::now()) }))
     }
 
+    /// A certificate of the control plane's own CA for these names. `folder` keeps the CA's key. It reads and writes files,
+    /// so it may block.
+    pub fn of_own_ca(folder: &Path, names: Vec<String>) -> anyhow::Result<Arc<Self>> {
+        Self::new(CertificateSource::OwnCa { ca: Box::new(OwnCa::open(folder)?), names })
+    }
+
     /// The CA to publish, in PEM; `None` if the certificate is the user's.
     pub fn own_ca(&self) -> Option<&str> {
         match &self.source {

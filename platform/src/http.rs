@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connection_slots::{Bounds, ConnectionSlot, ConnectionSlots, SlotKind};
 use crate::http::guarded::Guarded;
-use crate::http::writing::Writing;
+use crate::http::transport::{BoundedSocket, Plain, Transport};
 
 mod guarded;
-mod writing;
+pub mod transport;
 
 /// Pause after a failed accept, for example when the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -53,13 +53,25 @@ pub struct PortLimits {
 /// Serves until drained, and returns when the last connection has ended. Dropping the future ends
 /// all connections at once.
 pub async fn serve(listener: TcpListener, routes: Router, limits: PortLimits, drain: CancellationToken) {
+    serve_over(listener, Plain, routes, limits, drain).await;
+}
+
+/// [`serve`] over a transport, such as TLS.
+pub async fn serve_over<T: Transport>(
+    listener: TcpListener,
+    transport: T,
+    routes: Router,
+    limits: PortLimits,
+    drain: CancellationToken,
+) {
     let places = ConnectionSlots::new(limits.connections);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             (stream, peer) = accept(&listener) => {
                 if let Some(place) = places.place(peer.ip()) {
-                    connections.spawn(carry(stream, (peer, place), routes.clone(), limits, drain.clone()));
+                    let connection = carry(stream, transport.clone(), (peer, place), routes.clone(), limits, drain.clone());
+                    connections.spawn(connection);
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -82,8 +94,9 @@ async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     }
 }
 
-async fn carry(
+async fn carry<T: Transport>(
     stream: TcpStream,
+    transport: T,
     (peer, place): (SocketAddr, ConnectionSlot),
     routes: Router,
     limits: PortLimits,
@@ -91,7 +104,17 @@ async fn carry(
 ) {
     // Events are small and should be sent at once. A failure to set the option only delays them.
     let _ = stream.set_nodelay(true);
-    let stream = Writing::new(stream, limits.write_within, place.activity());
+    let socket = BoundedSocket::new(stream, limits.write_within, place.activity());
+    let opened = tokio::select! {
+        opened = tokio::time::timeout(limits.head_within, transport.open(socket)) => opened,
+        () = place.closed().cancelled() => return,
+        () = drain.cancelled() => return,
+    };
+    let stream = match opened {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return tracing::debug!(%error, %peer, "a connection was not opened"),
+        Err(_) => return tracing::debug!(%peer, "a connection took too long to open"),
+    };
     let (routes, kind, activity) = (TowerToHyperService::new(routes), place.kind(), place.activity().clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let under_way = activity.begin();

@@ -50,7 +50,7 @@ impl TestControlPlane {
     }
 
     pub(crate) fn with(options: AppOptions) -> Self {
-        let listeners = AppListeners { http: free_port(), grpc: free_port() };
+        let listeners = AppListeners { http: free_port(), grpc: free_port(), webhook: None };
         let (http, grpc) = (listeners.http.local_addr().unwrap(), listeners.grpc.local_addr().unwrap());
         let drain = CancellationToken::new();
         let running = TaskTracker::new().spawn(run(options, listeners, drain.clone()));

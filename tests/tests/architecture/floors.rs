@@ -16,7 +16,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
             &["exposed", "history", "recovery", "rules"],
             &["state"],
             &["query"],
-            &["api", "dashboard", "grpc"],
+            &["api", "dashboard", "grpc", "webhook"],
             &["access", "middleware"],
             &["app"],
             &["config"],

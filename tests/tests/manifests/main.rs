@@ -9,6 +9,7 @@ mod podman;
 mod references;
 mod render;
 mod settings;
+mod webhook;
 
 use document::{Document, parse};
 use render::{Deploy, OVERLAYS, documents, schema_faults, with_all_components};

@@ -32,16 +32,15 @@ fn program(image: &str) -> Option<&'static str> {
     ["sidecar", "control-plane"].into_iter().find(|program| image.contains(&format!("sitio-{program}:")))
 }
 
-/// The settings in the program's `config*.rs`, where each name is a string literal of its own.
+/// The settings in the program's sources, where each name is a string literal of its own.
 fn settings_of(program: &str) -> BTreeSet<String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(program).join("src");
-    let mut files = vec![source.join("config.rs")];
-    files.extend(rust_files(&source.join("config")));
+    let mut files = rust_files(&source);
     // The tests name variables that must not exist.
     files.retain(|file| !file.ends_with("tests.rs"));
     let settings: BTreeSet<String> =
         files.iter().filter_map(|file| fs::read_to_string(file).ok()).flat_map(|text| quoted(&text)).collect();
-    assert!(settings.contains("SITIO_TOKEN"), "no settings found in {program}/src/config*.rs: have they moved?");
+    assert!(settings.contains("SITIO_TOKEN"), "no settings found in {program}/src: have they moved?");
     settings
 }
 
@@ -56,8 +55,10 @@ fn quoted(text: &str) -> Vec<String> {
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    entries
-        .map(|entry| entry.expect("a folder that opened lists its files").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
-        .collect()
+    let paths = entries.map(|entry| entry.expect("a folder that opened lists its files").path());
+    let files = |path: PathBuf| {
+        let is_source = path.extension().is_some_and(|extension| extension == "rs");
+        if is_source { vec![path] } else { rust_files(&path) }
+    };
+    paths.flat_map(files).collect()
 }

@@ -1,4 +1,4 @@
-//! A socket with a write timeout: the peer must accept written bytes within a time limit.
+//! What carries HTTP: a socket with a write timeout, plain or below another layer such as TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -12,8 +12,30 @@ use tokio::time::Sleep;
 
 use crate::connection_slots::ConnectionActivity;
 
+/// A layer between the socket and HTTP.
+pub trait Transport: Clone + Send + Sync + 'static {
+    /// The stream that carries HTTP.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send;
+
+    /// Opens the layer on a new connection, for example by a TLS handshake. The server limits its time.
+    fn open(&self, socket: BoundedSocket) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// No layer: HTTP on the socket itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain;
+
+impl Transport for Plain {
+    type Stream = BoundedSocket;
+
+    async fn open(&self, socket: BoundedSocket) -> io::Result<BoundedSocket> {
+        Ok(socket)
+    }
+}
+
 /// A socket. A write without progress for longer than the limit fails.
-pub(super) struct Writing {
+#[derive(Debug)]
+pub struct BoundedSocket {
     stream: TcpStream,
     within: Duration,
     activity: Arc<ConnectionActivity>,
@@ -21,7 +43,7 @@ pub(super) struct Writing {
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
-impl Writing {
+impl BoundedSocket {
     pub(super) fn new(stream: TcpStream, within: Duration, activity: &Arc<ConnectionActivity>) -> Self {
         Self { stream, within, activity: Arc::clone(activity), deadline: None }
     }
@@ -39,13 +61,13 @@ impl Writing {
     }
 }
 
-impl AsyncRead for Writing {
+impl AsyncRead for BoundedSocket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }
 
-impl AsyncWrite for Writing {
+impl AsyncWrite for BoundedSocket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.timed(cx, written)
