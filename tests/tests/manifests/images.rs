@@ -8,7 +8,7 @@ use std::process::Command;
 use scenario::process::program;
 
 use super::podman::Podman;
-use super::render::run;
+use super::render::{run, source};
 
 #[test]
 fn both_images_are_static_programs_with_the_list_of_what_they_are_made_of() {
@@ -19,6 +19,10 @@ fn both_images_are_static_programs_with_the_list_of_what_they_are_made_of() {
         let said = String::from_utf8_lossy(&[linked.stdout, linked.stderr].concat()).into_owned();
         assert!(said.contains("statically linked") || said.contains("not a dynamic executable"), "{image}: {said}");
 
+        let stage = fs::read_to_string(folder.join("Dockerfile")).expect("the folder has a Dockerfile");
+        assert!(stage.starts_with("FROM scratch AS ") && !stage.contains("--from="), "nothing is pulled: {stage}");
+        assert!(stage.contains("\nUSER 10001:0\n") && stage.contains("\nCOPY root /\n"), "{stage}");
+
         let names = dependencies(&binary);
 
         assert!(names.contains(dependency), "{image} lists its dependencies: {names}");
@@ -27,6 +31,16 @@ fn both_images_are_static_programs_with_the_list_of_what_they_are_made_of() {
             assert!(folder.join("root").join(&file).is_file(), "{image} has no {file}");
         }
     }
+}
+
+#[test]
+fn an_engine_that_does_not_work_is_refused_before_anything_is_compiled() {
+    let script = source().join("build-images");
+
+    let output = run(Command::new(script).env("ENGINE", "made-up"));
+
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("`made-up info` fails: set ENGINE to podman"), "{said}");
 }
 
 /// Builds both images from their folders.
