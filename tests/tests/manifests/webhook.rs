@@ -14,6 +14,8 @@ use tokio::net::TcpStream;
 
 use super::document::{Document, parse};
 use super::pod_rules;
+use super::references::dangling;
+use super::render::{Deploy, schema_faults};
 use harness::Cluster;
 
 /// Recorded from Kubernetes 1.36, and from its admission in OpenShift's mode, where a pod has the project's user already.
@@ -80,6 +82,7 @@ async fn recorded_pods_get_a_sidecar_that_passes_every_rule() {
         let ports = &pod["spec"]["containers"][0]["ports"];
         assert_eq!(*ports, json!([{"name": "http", "containerPort": 8080}]), "a Service that names the port follows");
         assert_eq!(pod["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"], 8000);
+        assert_eq!(schema_faults(name, &with_name(&pod).to_string()), [""; 0]);
         assert!(response["warnings"].is_null(), "{response}");
         let variables = sidecar["env"].as_array().unwrap();
         let authority = variables.iter().find(|variable| variable["name"] == "SITIO_CA").unwrap();
@@ -88,6 +91,13 @@ async fn recorded_pods_get_a_sidecar_that_passes_every_rule() {
         assert!(cluster.review(&again).await["patch"].is_null(), "{name}: the API server may ask twice");
     }
     cluster.end().await;
+}
+
+/// A pod that is created without a name gets one after the admission.
+fn with_name(pod: &Value) -> Value {
+    let mut pod = pod.clone();
+    pod["metadata"]["name"] = json!("web-1");
+    pod
 }
 
 fn with_object(review: &Value, pod: &Value) -> Value {
@@ -191,6 +201,24 @@ async fn the_port_speaks_only_tls_and_only_under_its_own_name() {
     let lost = client.get(format!("https://sitio-webhook.mesh.svc:{port}/")).send().await.unwrap();
     assert!(lost.status() == 404 && lost.text().await.unwrap().contains("POST an AdmissionReview to /inject"));
     cluster.end().await;
+}
+
+#[test]
+fn the_component_fits_the_control_plane_and_names_its_namespace() {
+    let deploy = Deploy::with_token();
+    let own = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: mesh\n\
+               resources: [../../base]\ncomponents: [../../components/token, ../../components/webhook]\n";
+    deploy.put("overlays/injecting/kustomization.yaml", own);
+    let rendered = deploy.kustomize("overlays/injecting");
+
+    let documents = parse("with the webhook", &rendered);
+
+    assert_eq!(schema_faults("with the webhook", &rendered), [""; 0]);
+    let broken = documents.iter().flat_map(pod_rules::broken).chain(dangling(&documents));
+    assert_eq!(broken.collect::<Vec<String>>(), [""; 0]);
+    let of_kind = |kind: &str| &documents.iter().find(|document| document.kind() == kind).unwrap().value;
+    assert_eq!(of_kind("ClusterRoleBinding")["subjects"][0]["namespace"], "mesh");
+    assert_eq!(of_kind("MutatingWebhookConfiguration")["webhooks"][0]["clientConfig"]["service"]["namespace"], "mesh");
 }
 
 #[test]
