@@ -35,6 +35,8 @@ pub struct AuditLogEntry {
     pub at: String,
     /// The author: a user's name, or `sitio` for what happened by itself.
     pub by: String,
+    /// The address that the command came from; absent where there is no sign-in, and in older entries.
+    pub address: Option<String>,
     /// What was done.
     pub event: AuditLogEvent,
     /// The service's namespace.

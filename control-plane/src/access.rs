@@ -24,8 +24,16 @@ pub fn guard(access: Arc<Access>, routes: Router) -> Router {
     routes.layer(middleware::from_fn_with_state(access, check))
 }
 
-async fn check(State(access): State<Arc<Access>>, request: Request, next: Next) -> Response {
-    let Err(refusal) = access.check(&request) else { return next.run(request).await };
+async fn check(State(access): State<Arc<Access>>, mut request: Request, next: Next) -> Response {
+    let refusal = match access.check(&request) {
+        Ok(principal) => {
+            if let Some(principal) = principal {
+                request.extensions_mut().insert(Arc::new(principal));
+            }
+            return next.run(request).await;
+        }
+        Err(refusal) => refusal,
+    };
     let wants = Wants::from_headers(request.headers());
     let may_sign_in = refusal.status == StatusCode::UNAUTHORIZED && wants == Wants::Page;
     if may_sign_in && request.method() == Method::GET {

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::dashboard::page::PageError;
-use crate::dashboard::state::DashboardState;
+use crate::dashboard::state::SharedPages;
 use crate::state::AppState;
 
 pub mod assets;
@@ -92,7 +92,7 @@ pub fn pages(state: Arc<AppState>) -> Router {
         .fallback(nothing_here)
         .layer(middleware::from_fn(fault::explain))
         .layer(middleware::from_fn(page::finish))
-        .with_state(Arc::new(DashboardState::new(state)))
+        .with_state(Arc::new(SharedPages::new(state)))
 }
 
 /// Whether this path is an HTML page, not data, a file or a stream.

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod durability;
 pub mod limits;
 pub mod pod;
+pub mod principal;
 pub mod recovery_progress;
 pub mod reporter;
 pub mod rule_record;

@@ -2,4 +2,5 @@
 
 pub mod callers;
 pub mod long_windows;
+pub mod reader;
 pub mod snapshot;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::model::audit;
+use crate::model::principal::Author;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rule_status::RuleStatus;
 use crate::model::rules_state::RulesState;
@@ -73,14 +74,14 @@ impl Rules {
     }
 
     /// Creates a rule. It is on disk when this returns, and on its way to the pods.
-    pub async fn create(&self, command: Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
-        let by = by.to_owned();
+    pub async fn create(&self, command: Command, by: impl Into<Author>) -> Result<Arc<RuleStatus>, CommandError> {
+        let by = by.into();
         self.blocking(move |inner| inner.create(&command, &by)).await
     }
 
     /// The rule that a command would create, or why it would be refused. Nothing is changed or
     /// written.
-    pub fn preview(&self, command: &Command, by: &str) -> Result<RuleStatus, CommandError> {
+    pub fn preview(&self, command: &Command, by: &Author) -> Result<RuleStatus, CommandError> {
         let (state, now_ms) = (self.state(), now_ms());
         let namespace = command.namespace();
         let context = self.0.warning_context(&state);
@@ -91,8 +92,8 @@ impl Rules {
     }
 
     /// Ends a rule. The end is on disk when this returns, and on its way to the pods.
-    pub async fn withdraw(&self, id: &str, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
-        let (id, by) = (id.to_owned(), by.to_owned());
+    pub async fn withdraw(&self, id: &str, by: impl Into<Author>) -> Result<Arc<RuleStatus>, CommandError> {
+        let (id, by) = (id.to_owned(), by.into());
         self.blocking(move |inner| inner.withdraw(&id, &by)).await
     }
 
@@ -110,11 +111,6 @@ impl Rules {
             RulesState::clone(state).resent(again)
         });
         Ok(())
-    }
-
-    /// The newest audit entries, newest first.
-    pub fn audit(&self, newest_first_limit: usize) -> Vec<audit::AuditEntry> {
-        self.state().audit().take(newest_first_limit).map(|entry| audit::AuditEntry::clone(entry)).collect()
     }
 
     /// The outcomes of the commands behind these audit entries, in the same order.

@@ -13,6 +13,7 @@ export function startSwitches() {
   if (document.body.dataset.live === 'no') return;
   startProgress();
   startTurnOff();
+  // A viewer's switches are disabled, and the server refuses its commands.
   onClick('.sw, [data-ends], #turn', (button, event) => {
     event.preventDefault();
     if (button.ariaDisabled !== 'true') turnOver(button.dataset);

@@ -94,6 +94,7 @@ columns! {
     Number = "number",
     At = "at",
     By = "by",
+    Address = "address",
     Event = "event",
     Namespace = "namespace",
     Service = "service",

@@ -17,6 +17,7 @@ fn cell(entry: &AuditLogEntry, column: AuditColumn) -> CsvCell {
         AuditColumn::Number => number(entry.number),
         AuditColumn::At => words(&entry.at),
         AuditColumn::By => words(&entry.by),
+        AuditColumn::Address => some(entry.address.as_deref()),
         AuditColumn::Event => name(&entry.event),
         AuditColumn::Namespace => words(&entry.namespace),
         AuditColumn::Service => words(&entry.service),

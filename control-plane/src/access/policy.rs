@@ -13,12 +13,16 @@ use crate::access::sender::{RequestKind, is_foreign, is_ours, names_us};
 use crate::access::sessions::{COOKIE, SessionKey};
 use crate::attempt_limiter::{Guess, Guesses};
 use crate::http::{PeerAddr, cookie};
+use crate::model::principal::{Principal, SignInEnd};
 use crate::public_url::PublicUrl;
 use crate::token::SecretToken;
 use crate::{clock, dashboard};
 
 /// The path of the sign-in page, to which a browser without a session is redirected.
 pub(super) const SIGN_IN: &str = "/sign-in";
+
+/// The name of those who present the shared token.
+const TOKEN_HOLDER: &str = "token";
 
 /// Paths that need no sign-in: Kubernetes cannot sign in, and the sign-in page needs its style.
 const OPEN_TO_ALL: [&str; 4] = ["/livez", "/readyz", SIGN_IN, dashboard::assets::ICON];
@@ -44,8 +48,8 @@ impl Access {
         Arc::new(Self { token, sessions, public_url, proxies, guesses: Guesses::default() })
     }
 
-    /// Allows a request, or returns why it is refused.
-    pub(super) fn check(&self, request: &Request) -> Result<(), AccessDenied> {
+    /// Who sends a request, or why it is refused; `None` for what is open to all.
+    pub(super) fn check(&self, request: &Request) -> Result<Option<Principal>, AccessDenied> {
         let (headers, path) = (request.headers(), request.uri().path());
         let is_open = OPEN_TO_ALL.contains(&path) || path.starts_with(dashboard::assets::FOLDER);
         let public_url = self.public_url.as_ref();
@@ -61,24 +65,32 @@ impl Access {
             return Err(AccessDenied::origin());
         }
         match &self.token {
-            Some(token) if !is_open => self.authenticate(token, request),
-            _ => Ok(()),
+            _ if is_open => Ok(None),
+            Some(token) => self.authenticate(token, request).map(Some),
+            None => Ok(Some(Principal::local_operator())),
         }
     }
 
-    /// Allows a request with a valid session or with the token.
-    fn authenticate(&self, token: &SecretToken, request: &Request) -> Result<(), AccessDenied> {
+    /// The principal of a valid session or of the token.
+    fn authenticate(&self, token: &SecretToken, request: &Request) -> Result<Principal, AccessDenied> {
         let headers = request.headers();
         if cookie(headers, COOKIE).is_some_and(|session| self.sessions.is_open(token, session, clock::now_ms() / 1000)) {
-            return Ok(());
+            let session = SignInEnd::default().with_session(Arc::default());
+            return Ok(self.token_holder(request, session));
         }
         let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let shown = authorization.and_then(SecretToken::shown_in).ok_or_else(AccessDenied::sign_in)?;
         match self.check_token_of(token, shown, request) {
-            Guess::Right => Ok(()),
+            Guess::Right => Ok(self.token_holder(request, SignInEnd::default())),
             Guess::Wrong => Err(AccessDenied::sign_in()),
             Guess::TooMany { retry_after } => Err(AccessDenied::too_many_guesses(retry_after)),
         }
+    }
+
+    fn token_holder(&self, request: &Request, sign_in: SignInEnd) -> Principal {
+        let peer = request.extensions().get::<PeerAddr>().map(|PeerAddr(peer)| *peer);
+        let address = peer.map(|peer| self.proxies.caller(peer, request.headers()));
+        Principal { name: TOKEN_HOLDER.into(), address, sign_in, ..Principal::local_operator() }
     }
 
     fn check_token_of(&self, token: &SecretToken, shown: &str, request: &Request) -> Guess {

@@ -1,17 +1,15 @@
 //! `/api/v1/audit`: the audit log, newest entries first.
 
-use std::sync::Arc;
-
 use api::audit::{Audit, AuditLogEntry, AuditLogEvent, AuditQuery};
 use axum::Json;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 
 use crate::api::problem::ProblemResponse;
 use crate::api::units::instant;
 use crate::model::audit::{AuditEntry, AuditEvent};
 use crate::model::rules_state::AUDIT_AT_HAND_MAX;
-use crate::state::AppState;
+use crate::query::reader::Reader;
 
 /// Entries in a response without `limit`.
 const LIMIT_DEFAULT: u64 = 200;
@@ -28,15 +26,16 @@ const LIMIT_DEFAULT: u64 = 200;
     )
 )]
 pub(super) async fn list(
-    State(state): State<Arc<AppState>>,
+    reader: Reader,
     query: Result<Query<AuditQuery>, QueryRejection>,
 ) -> Result<Json<Audit>, ProblemResponse> {
     let limit = query?.limit.unwrap_or(LIMIT_DEFAULT);
     if limit > AUDIT_AT_HAND_MAX as u64 {
         return Err(ProblemResponse::parameter(format!("limit={limit}: it must be at most {AUDIT_AT_HAND_MAX}")));
     }
-    let audit = state.rules.audit(limit as usize).into_iter().map(AuditLogEntry::from).collect();
-    Ok(Json(Audit { entries: state.rules.state().audit_entries, audit }))
+    let audit =
+        reader.audit().into_iter().take(limit as usize).map(|entry| AuditLogEntry::from(AuditEntry::clone(&entry))).collect();
+    Ok(Json(Audit { entries: reader.audit_entries(), audit }))
 }
 
 impl From<AuditEntry> for AuditLogEntry {
@@ -46,6 +45,7 @@ impl From<AuditEntry> for AuditLogEntry {
             number: entry.number,
             at: instant(entry.at_ms),
             by: entry.by,
+            address: entry.address.map(|address| address.to_string()),
             event: entry.event.into(),
             namespace: about.namespace,
             service: about.service,

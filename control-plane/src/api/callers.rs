@@ -1,11 +1,10 @@
 //! `/api/v1/endpoints/{id}/callers`: the callers of an endpoint.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use api::callers::{Caller, CallerKind, CallerPod, Callers};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 
 use crate::api::history::unknown_endpoint;
 use crate::api::problem::ProblemResponse;
@@ -14,8 +13,8 @@ use crate::clock::now_ms;
 use crate::counts::fleet::endpoint_callers::CallerCounts;
 use crate::counts::timeline::series::Series;
 use crate::counts::timeline::time_range::TimeRange;
-use crate::query::callers::{CalledBy, CallingPod, ResolvedCaller, Who};
-use crate::state::AppState;
+use crate::query::callers::{CallingPod, ResolvedCaller, Who};
+use crate::query::reader::Reader;
 
 /// The window of the rates.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -32,15 +31,11 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
         (status = 404, description = "No such endpoint."),
     )
 )]
-pub(super) async fn of_endpoint(
-    Path(id): Path<String>,
-    State(state): State<Arc<AppState>>,
-) -> Result<Json<Callers>, ProblemResponse> {
+pub(super) async fn of_endpoint(Path(id): Path<String>, reader: Reader) -> Result<Json<Callers>, ProblemResponse> {
     let now_ms = now_ms();
-    let all = state.timeline.all();
-    let series = all.iter().find(|series| series.id == id).ok_or_else(|| unknown_endpoint(&id))?;
-    let called_by = CalledBy::from_series(&state.fleet, series, now_ms);
-    let rps = rps(series, state.timeline.started_ms(), now_ms);
+    let series = &reader.one_series(&id).ok_or_else(|| unknown_endpoint(&id))?;
+    let called_by = reader.callers(std::slice::from_ref(series), now_ms);
+    let rps = rps(series, reader.counting_since_ms(), now_ms);
     let whole = Whole { sum: called_by.sum, rps };
     Ok(Json(Callers {
         id,

@@ -1,21 +1,19 @@
 //! `/api/v1/endpoints`: the metrics of every endpoint, added up over its pods.
 
-use std::sync::Arc;
-
 use api::endpoints::{Endpoint, EndpointState, Endpoints, EndpointsQuery};
 use api::status::Recovery;
 use axum::Json;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 
 use crate::api::problem::ProblemResponse;
 use crate::api::units::{instant, ms, rate, window_name, window_or_range};
 use crate::clock::now_ms;
 use crate::model::switch::Switch;
 use crate::model::window::QueryWindow;
-use crate::query::long_windows::{self, Depth};
-use crate::query::snapshot::{EndpointRow, Snapshot};
-use crate::state::AppState;
+use crate::query::long_windows::Depth;
+use crate::query::reader::Reader;
+use crate::query::snapshot::EndpointRow;
 
 /// Lists the endpoints with their metrics, summed over their pods.
 #[utoipa::path(
@@ -30,15 +28,15 @@ use crate::state::AppState;
     )
 )]
 pub(super) async fn list(
-    State(state): State<Arc<AppState>>,
+    reader: Reader,
     query: Result<Query<EndpointsQuery>, QueryRejection>,
 ) -> Result<Json<Endpoints>, ProblemResponse> {
     let Query(query) = query?;
     let now_ms = now_ms();
     let (from, to) = (query.from.as_deref(), query.to.as_deref());
     let window = window_or_range(query.window.as_deref(), from, to, now_ms)?;
-    let past = long_windows::read(&state, window, Depth::Window, now_ms).await?;
-    let snapshot = Snapshot::take(&state, window, past.as_deref(), now_ms);
+    let past = reader.past(window, Depth::Window, now_ms).await?;
+    let snapshot = reader.snapshot(window, past.as_deref(), now_ms);
     let is_wanted = |row: &EndpointRow| {
         query.service.as_ref().is_none_or(|service| *service == row.service)
             && query.namespace.as_ref().is_none_or(|namespace| *namespace == row.namespace)

@@ -1,11 +1,9 @@
 //! `/api/v1/endpoints/{id}/history`: the recent exchanges that the pods of an endpoint remember.
 
-use std::sync::Arc;
-
 use api::history::{Exchange, History, HistoryQuery};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
@@ -16,7 +14,7 @@ use crate::clock::now_ms;
 use crate::history::Busy;
 use crate::history::choice::{HistoryChoice, HistoryOrder};
 use crate::history::request::{HistoryRequest, HistorySource, RememberedExchange};
-use crate::state::AppState;
+use crate::query::reader::Reader;
 
 /// Exchanges in a response without `limit`.
 const LIMIT: usize = 50;
@@ -40,16 +38,13 @@ const LIMIT_MAX: usize = 1000;
 )]
 pub(super) async fn of_endpoint(
     Path(id): Path<String>,
-    State(state): State<Arc<AppState>>,
+    reader: Reader,
     query: Result<Query<HistoryQuery>, QueryRejection>,
 ) -> Result<Response, ProblemResponse> {
     let Query(query) = query?;
     let choice = choice(&query)?;
     let now_ms = now_ms();
-    let all = state.timeline.all();
-    let Some(series) = all.iter().find(|series| series.id == id) else {
-        return Err(unknown_endpoint(&id));
-    };
+    let series = reader.one_series(&id).ok_or_else(|| unknown_endpoint(&id))?;
     let wanted = HistoryRequest {
         namespace: &series.namespace,
         service: &series.service,
@@ -57,7 +52,7 @@ pub(super) async fn of_endpoint(
         pod: query.pod.as_deref(),
         limit: LIMIT_MAX,
     };
-    let gathered = match state.histories.gather(&wanted, &state.fleet, now_ms).await {
+    let gathered = match reader.gather_history(&wanted, now_ms).await {
         Ok(gathered) => gathered,
         Err(Busy) => return Ok(busy()),
     };

@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use exposition::endpoints::{EndpointFamilies, StatusDetail};
 use exposition::format::Format;
 use exposition::page::{Exposition, FamilyKind, Labels, SampleValue};
 
+use crate::api::problem::ProblemResponse;
 use crate::clock::now_ms;
 use crate::exposed;
 use crate::model::durability::Durability;
 use crate::model::pod::PodState;
 use crate::model::recovery_progress::RecoveryWaiting;
+use crate::query::reader::Reader;
 use crate::state::AppState;
 use crate::store::metrics_store::StoreSize;
 use mesh::report::GIVE_UP_AFTER;
@@ -34,16 +35,17 @@ const WRITE_WITHIN: Duration = Duration::from_secs(2);
         (status = 503, description = "Not every pod that was attached before a restart has reported since, so counters would be lower than they were; this ends 30 s after the restart at the latest.", body = String, content_type = "text/plain", headers(("Retry-After" = u64, description = "Seconds."))),
     )
 )]
-pub(super) async fn metrics(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+pub(super) async fn metrics(reader: Reader, headers: HeaderMap) -> Result<Response, ProblemResponse> {
+    let state = reader.whole_mesh()?;
     if let Some(waiting) = state.recovery.waiting(Instant::now()) {
-        return incomplete(waiting).into_response();
+        return Ok(incomplete(waiting).into_response());
     }
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
     let size = state.store_size().await;
     let exposed = state.exposed.page(state.timeline.all(), state.recovery.progress(Instant::now()));
-    write(&state).await;
-    ([(header::CONTENT_TYPE, format.content_type())], page(&state, exposed, size, now_ms()).encode(format)).into_response()
+    write(state).await;
+    Ok(([(header::CONTENT_TYPE, format.content_type())], page(state, exposed, size, now_ms()).encode(format)).into_response())
 }
 
 /// Counters would be lower than before the restart. Prometheus would take that for a reset and add all of them again.

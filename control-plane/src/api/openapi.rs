@@ -15,7 +15,10 @@ const EXAMPLES: &str = include_str!("examples.json");
 /// Responses of every operation that needs the token.
 const ACCESS_DENIED: [(&str, &str); 2] = [
     ("401", "The control plane has a token, and the request has none or another one."),
-    ("403", "The host name is not allowed, or the request comes from a page of another origin."),
+    (
+        "403",
+        "The host name is not allowed, the request comes from a page of another origin, or the role does not allow it: commands need the role operator of the namespace, and `/metrics` needs all namespaces.",
+    ),
 ];
 
 /// Paths that need no token.

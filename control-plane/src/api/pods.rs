@@ -1,19 +1,15 @@
 //! `/api/v1/pods`: the pods, their state, and which revision of the rules each has confirmed.
 
-use std::sync::Arc;
-
 use api::pods::{ConfirmedRevision, Pod, PodResources, PodState, Pods, RefusedMessages};
 use axum::Json;
-use axum::extract::State;
 use mesh::report::Resources;
 
 use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
 use crate::counts::fleet::skew::Skew;
 use crate::model::pod;
+use crate::query::reader::Reader;
 use crate::query::snapshot::PodRow;
-use crate::query::snapshot::take::pods;
-use crate::state::AppState;
 
 /// Lists the pods that report, and the revision of the rules that each has confirmed.
 #[utoipa::path(
@@ -24,10 +20,10 @@ use crate::state::AppState;
         (status = 200, description = "Sorted by name.", body = Pods),
     )
 )]
-pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Pods> {
+pub(super) async fn list(reader: Reader) -> Json<Pods> {
     let now_ms = now_ms();
-    let pods = pods(&state, now_ms).into_iter().map(Pod::from).collect();
-    Json(Pods { taken_at: instant(now_ms), revision: state.rules.state().revision, pods })
+    let pods = reader.pods(now_ms).into_iter().map(Pod::from).collect();
+    Json(Pods { taken_at: instant(now_ms), revision: reader.revision(), pods })
 }
 
 impl From<PodRow> for Pod {

@@ -5,6 +5,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::model::principal::Forbidden;
 use crate::rules::command::{CommandError, ExistingRule};
 use crate::store::StoreError;
 
@@ -57,12 +58,19 @@ impl From<StoreError> for ProblemResponse {
     }
 }
 
+impl From<Forbidden> for ProblemResponse {
+    fn from(why: Forbidden) -> Self {
+        CommandError::from(why).into()
+    }
+}
+
 impl From<CommandError> for ProblemResponse {
     fn from(error: CommandError) -> Self {
         use CommandError as Error;
         let (status, name, title) = match &error {
             Error::UnknownService { .. } => (StatusCode::NOT_FOUND, "unknown-service", "No such service"),
             Error::UnknownRule(_) => (StatusCode::NOT_FOUND, "unknown-rule", "No such rule"),
+            Error::Forbidden(_) => (StatusCode::FORBIDDEN, "role", "Your role does not allow this"),
             Error::UnknownPod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-pod", "No such pod"),
             Error::GonePod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "gone-pod", "The pod is gone"),
             Error::Protected { .. } => (StatusCode::CONFLICT, "protected", "The endpoint is protected"),

@@ -1,22 +1,20 @@
 //! `/api/v1/routes`: pins route patterns of a service, and returns the receipt of each pod.
 
-use std::sync::Arc;
-
 use api::routes::{PinCommand, Route, Routes};
 use api::rules::Receipt;
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
 
 use crate::api::problem::ProblemResponse;
-use crate::api::rules::{OPERATOR, rule_state};
+use crate::api::rules::rule_state;
 use crate::api::units::instant;
 use crate::model::rule_status::RuleStatus;
+use crate::query::reader::Reader;
 use crate::rules::command::{Command, CommandError, Unseen};
-use crate::state::AppState;
 
 /// Lists the pinned patterns.
 #[utoipa::path(
@@ -27,13 +25,11 @@ use crate::state::AppState;
         (status = 200, description = "The newest first.", body = Routes),
     )
 )]
-pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Routes> {
-    let rules = state.rules.state();
-    let pins = rules.in_force().filter(|record| record.rule.action == Action::Pin);
-    let mut ids: Vec<_> = pins.map(|record| (record.revision, record.rule.id.clone())).collect();
-    ids.sort_unstable_by(|a, b| b.cmp(a));
-    let routes = ids.iter().filter_map(|(_, id)| state.rules.status(id)).map(|status| Route::from(&status)).collect();
-    Json(Routes { revision: rules.revision, routes })
+pub(super) async fn list(reader: Reader) -> Json<Routes> {
+    let revision = reader.revision();
+    let pins = reader.rules_in_force().into_iter().filter(|record| record.rule.action == Action::Pin);
+    let routes = pins.filter_map(|record| reader.rule(&record.rule.id)).map(|status| Route::from(&status)).collect();
+    Json(Routes { revision, routes })
 }
 
 /// Returns a pinned pattern with the receipts of its pods.
@@ -47,8 +43,8 @@ pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Routes> {
         (status = 404, description = "No such rule."),
     )
 )]
-pub(super) async fn one(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Route>, ProblemResponse> {
-    Ok(Json(Route::from(&pin(&state, id)?)))
+pub(super) async fn one(reader: Reader, Path(id): Path<String>) -> Result<Json<Route>, ProblemResponse> {
+    Ok(Json(Route::from(&pin(&reader, id)?)))
 }
 
 /// Pins a pattern: the counts of the routes that it matches are merged, here and on every pod, and no total changes.
@@ -69,7 +65,7 @@ pub(super) async fn one(State(state): State<Arc<AppState>>, Path(id): Path<Strin
     )
 )]
 pub(super) async fn create(
-    State(state): State<Arc<AppState>>,
+    reader: Reader,
     command: Result<Json<PinCommand>, JsonRejection>,
 ) -> Result<Response, ProblemResponse> {
     let Json(pin) = command?;
@@ -86,7 +82,7 @@ pub(super) async fn create(
         ttl: None,
         reason: pin.reason,
     };
-    let status = state.rules.create(command, OPERATOR).await?;
+    let status = reader.create_rule(command).await?;
     let mut response = (StatusCode::CREATED, Json(Route::from(&*status))).into_response();
     if let Ok(location) = HeaderValue::try_from(format!("routes/{}", status.rule.id)) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -107,14 +103,14 @@ pub(super) async fn create(
         (status = 503, description = "The pin could not be written to disk."),
     )
 )]
-pub(super) async fn withdraw(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Route>, ProblemResponse> {
-    pin(&state, id.clone())?;
-    let status = state.rules.withdraw(&id, OPERATOR).await?;
+pub(super) async fn withdraw(reader: Reader, Path(id): Path<String>) -> Result<Json<Route>, ProblemResponse> {
+    pin(&reader, id.clone())?;
+    let status = reader.withdraw_rule(&id).await?;
     Ok(Json(Route::from(&*status)))
 }
 
-fn pin(state: &AppState, id: String) -> Result<RuleStatus, CommandError> {
-    let status = state.rules.status(&id).filter(|status| status.rule.action == Action::Pin);
+fn pin(reader: &Reader, id: String) -> Result<RuleStatus, CommandError> {
+    let status = reader.rule(&id).filter(|status| status.rule.action == Action::Pin);
     status.ok_or(CommandError::UnknownRule(id))
 }
 

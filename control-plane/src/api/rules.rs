@@ -1,11 +1,9 @@
 //! `/api/v1/rules`: turns endpoints off and on, and returns the receipt of each pod.
 
-use std::sync::Arc;
-
 use api::rules::{DisableCommand, Receipt, ReceiptState, Rule, RuleAction, RuleEnd, RuleScope, RuleState, Rules};
 use axum::Json;
+use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use mesh::rule::{Action, Protection, Scope};
@@ -13,12 +11,9 @@ use mesh::rule::{Action, Protection, Scope};
 use crate::api::problem::ProblemResponse;
 use crate::api::units::instant;
 use crate::model::rule_status::{self, PodReceipt, RuleStatus};
+use crate::query::reader::Reader;
 use crate::rules::command::{Command, CommandError, Unseen};
 use crate::rules::effect::Effect;
-use crate::state::AppState;
-
-/// The author of commands. There is only one until users sign in by name.
-pub(super) const OPERATOR: &str = "operator";
 
 /// Lists the rules in force.
 #[utoipa::path(
@@ -29,13 +24,12 @@ pub(super) const OPERATOR: &str = "operator";
         (status = 200, description = "The newest first.", body = Rules),
     )
 )]
-pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Rules> {
-    let rules_state = state.rules.state();
-    let rules = rules_state.in_force().filter(|record| record.rule.action != Action::Pin);
-    let mut ids: Vec<_> = rules.map(|record| (record.revision, record.rule.id.clone())).collect();
-    ids.sort_unstable_by(|a, b| b.cmp(a));
-    let rules = ids.iter().filter_map(|(_, id)| state.rules.status(id)).map(|status| rule(&state, &status)).collect();
-    Json(Rules { revision: rules_state.revision, rules })
+pub(super) async fn list(reader: Reader) -> Json<Rules> {
+    // Read before the rules: a reader that compares revisions must not miss one.
+    let revision = reader.revision();
+    let records = reader.rules_in_force().into_iter().filter(|record| record.rule.action != Action::Pin);
+    let rules = records.filter_map(|record| reader.rule(&record.rule.id)).map(|status| rule(&reader, &status)).collect();
+    Json(Rules { revision, rules })
 }
 
 /// Returns a rule with the receipts of its pods.
@@ -49,9 +43,9 @@ pub(super) async fn list(State(state): State<Arc<AppState>>) -> Json<Rules> {
         (status = 404, description = "No such rule."),
     )
 )]
-pub(super) async fn one(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Rule>, ProblemResponse> {
-    let status = state.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
-    Ok(Json(rule(&state, &status)))
+pub(super) async fn one(reader: Reader, Path(id): Path<String>) -> Result<Json<Rule>, ProblemResponse> {
+    let status = reader.rule(&id).ok_or(CommandError::UnknownRule(id))?;
+    Ok(Json(rule(&reader, &status)))
 }
 
 /// Turns an endpoint off, or everything under a prefix. The rule is on disk when this returns.
@@ -73,18 +67,18 @@ pub(super) async fn one(State(state): State<Arc<AppState>>, Path(id): Path<Strin
     )
 )]
 pub(super) async fn create(
-    State(state): State<Arc<AppState>>,
+    reader: Reader,
     command: Result<Json<DisableCommand>, JsonRejection>,
 ) -> Result<Response, ProblemResponse> {
     let Json(command) = command?;
     let dry_run = command.dry_run;
     let command = internal_command(command)?;
     if dry_run {
-        let status = state.rules.preview(&command, OPERATOR)?;
-        return Ok(Json(rule(&state, &status)).into_response());
+        let status = reader.preview_rule(&command)?;
+        return Ok(Json(rule(&reader, &status)).into_response());
     }
-    let status = state.rules.create(command, OPERATOR).await?;
-    let mut response = (StatusCode::CREATED, Json(rule(&state, &status))).into_response();
+    let status = reader.create_rule(command).await?;
+    let mut response = (StatusCode::CREATED, Json(rule(&reader, &status))).into_response();
     // Relative to the address of the request, so that it is valid below a proxy's path.
     if let Ok(location) = HeaderValue::try_from(format!("rules/{}", status.rule.id)) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -105,9 +99,9 @@ pub(super) async fn create(
         (status = 503, description = "The rule could not be written to disk."),
     )
 )]
-pub(super) async fn withdraw(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Json<Rule>, ProblemResponse> {
-    let status = state.rules.withdraw(&id, OPERATOR).await?;
-    Ok(Json(rule(&state, &status)))
+pub(super) async fn withdraw(reader: Reader, Path(id): Path<String>) -> Result<Json<Rule>, ProblemResponse> {
+    let status = reader.withdraw_rule(&id).await?;
+    Ok(Json(rule(&reader, &status)))
 }
 
 /// Sends the rules again to the pods that have not confirmed them.
@@ -121,10 +115,10 @@ pub(super) async fn withdraw(State(state): State<Arc<AppState>>, Path(id): Path<
         (status = 404, description = "No such rule."),
     )
 )]
-pub(super) async fn resend(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> Result<Response, ProblemResponse> {
-    state.rules.resend(&id).await?;
-    let status = state.rules.status(&id).ok_or(CommandError::UnknownRule(id))?;
-    Ok((StatusCode::ACCEPTED, Json(rule(&state, &status))).into_response())
+pub(super) async fn resend(reader: Reader, Path(id): Path<String>) -> Result<Response, ProblemResponse> {
+    reader.resend_rule(&id).await?;
+    let status = reader.rule(&id).ok_or(CommandError::UnknownRule(id))?;
+    Ok((StatusCode::ACCEPTED, Json(rule(&reader, &status))).into_response())
 }
 
 fn internal_command(command: DisableCommand) -> Result<Command, ProblemResponse> {
@@ -152,9 +146,9 @@ fn internal_command(command: DisableCommand) -> Result<Command, ProblemResponse>
     })
 }
 
-fn rule(state: &AppState, status: &RuleStatus) -> Rule {
+fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
     let rule = &status.rule;
-    let warnings = if status.ended.is_none() { state.rules.warnings(rule) } else { Vec::new() };
+    let warnings = if status.ended.is_none() { reader.warnings(rule) } else { Vec::new() };
     Rule {
         id: rule.id.clone(),
         revision: status.revision,

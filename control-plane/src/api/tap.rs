@@ -1,13 +1,12 @@
 //! `/api/v1/tap`: live exchanges of many pods, as server-sent events.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use api::history::Exchange;
 use api::tap::{TapDropped, TapEnded, TapOpened, TapQuery, TappedExchange, TappedPod};
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -17,11 +16,10 @@ use mesh::tap::Filter;
 use mesh::workload::Workload;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use crate::api::problem::ProblemResponse;
 use crate::history::request::{HistorySource, RememberedExchange};
-use crate::state::AppState;
+use crate::query::reader::Reader;
 use crate::tap::open::TapLosses;
 use crate::tap::scope::TapScope;
 use crate::tap::{TapReader, open};
@@ -52,25 +50,22 @@ const COMMENT_EVERY: Duration = Duration::from_secs(5);
         (status = 503, description = "Too many taps are open; `Retry-After` says when to retry."),
     )
 )]
-pub(super) async fn events(
-    State(state): State<Arc<AppState>>,
-    query: Result<Query<TapQuery>, QueryRejection>,
-) -> Result<Response, ProblemResponse> {
+pub(super) async fn events(reader: Reader, query: Result<Query<TapQuery>, QueryRejection>) -> Result<Response, ProblemResponse> {
     let Query(query) = query?;
     let [method, route, status] = [&query.method, &query.route, &query.status].map(|text| text.as_deref().unwrap_or_default());
     let filter = Filter::read(method, route, status).map_err(|why| ProblemResponse::parameter(why.to_string()))?;
     let per_second_max = rate(query.limit_per_s.as_deref())?;
-    let scope = TapScope { namespace: query.namespace, service: query.service, pod: query.pod };
-    check(&scope, &state)?;
-    let reader = match state.taps.open(scope, filter, per_second_max) {
-        Ok(reader) => reader,
+    let scope = TapScope { namespace: query.namespace, service: query.service, pod: query.pod, ..TapScope::default() };
+    check(&scope, &reader)?;
+    let tap = match reader.open_tap(scope, filter, per_second_max) {
+        Ok(tap) => tap,
         Err(why) => {
             let problem =
                 ProblemResponse::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-taps", "Too many taps are open", why.to_string());
             return Ok(([(RETRY_AFTER, "5")], problem).into_response());
         }
     };
-    let live = Live::new(reader, per_second_max, state.drain.clone());
+    let live = Live::new(tap, per_second_max, reader);
     let sse = Sse::new(live.into_stream()).keep_alive(KeepAlive::new().interval(COMMENT_EVERY));
     Ok(([(HeaderName::from_static("x-accel-buffering"), "no")], sse).into_response())
 }
@@ -82,10 +77,10 @@ fn rate(text: Option<&str>) -> Result<u32, ProblemResponse> {
 }
 
 /// Refuses an unknown service: it is more likely mistyped than expected later.
-fn check(scope: &TapScope, state: &AppState) -> Result<(), ProblemResponse> {
+fn check(scope: &TapScope, reader: &Reader) -> Result<(), ProblemResponse> {
     let Some(service) = &scope.service else { return Ok(()) };
     let is_in_scope = |namespace: &str| scope.namespace.as_ref().is_none_or(|wanted| wanted == namespace);
-    let services = state.fleet.services();
+    let services = reader.services();
     if services.iter().any(|(namespace, known)| known == service && is_in_scope(namespace)) {
         return Ok(());
     }
@@ -95,20 +90,20 @@ fn check(scope: &TapScope, state: &AppState) -> Result<(), ProblemResponse> {
 
 /// The stream of one client.
 struct Live {
-    reader: TapReader,
+    tap: TapReader,
     begun: bool,
     ended: bool,
     reported: TapLosses,
     ticks: Interval,
     per_second_max: u32,
-    drain: CancellationToken,
+    reader: Reader,
 }
 
 impl Live {
-    fn new(reader: TapReader, per_second_max: u32, drain: CancellationToken) -> Self {
+    fn new(tap: TapReader, per_second_max: u32, reader: Reader) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { reader, begun: false, ended: false, reported: TapLosses::default(), ticks, per_second_max, drain }
+        Self { tap, begun: false, ended: false, reported: TapLosses::default(), ticks, per_second_max, reader }
     }
 
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -123,23 +118,23 @@ impl Live {
             return None;
         }
         if !std::mem::replace(&mut self.begun, true) {
-            return Some(event("tap", &TapOpened { id: self.reader.tap.id, limit_per_s: self.per_second_max }));
+            return Some(event("tap", &TapOpened { id: self.tap.tap.id, limit_per_s: self.per_second_max }));
         }
         loop {
             tokio::select! {
-                received = self.reader.events.recv() => match received {
+                received = self.tap.events.recv() => match received {
                     Some(tap_event) => return Some(sse_event(tap_event)),
                     None => return Some(self.end("the client has read nothing for too long")),
                 },
                 _ = self.ticks.tick() => if let Some(dropped) = self.dropped() { return Some(dropped) },
-                () = self.drain.cancelled() => return Some(self.end("the control plane is shutting down")),
+                why = self.reader.ended() => return Some(self.end(why)),
             }
         }
     }
 
     /// What was not shown since the tap was opened, if the counts have changed since they were last sent.
     fn dropped(&mut self) -> Option<Event> {
-        let lost = self.reader.tap.losses();
+        let lost = self.tap.tap.losses();
         let is_more = lost != self.reported;
         self.reported = lost;
         let TapLosses { rate, queue, reader, unasked, pods } = lost;

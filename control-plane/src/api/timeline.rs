@@ -1,13 +1,12 @@
 //! `/api/v1/timeline`: the metrics of one or many endpoints over any window, in steps, and in the window before.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use api::timeline::{Timeline, TimelineMetrics, TimelinePoint, TimelineQuery};
 use axum::Json;
+use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
 use jiff::Timestamp;
 use mesh::golden::GoldenMetrics;
 use tokio::sync::Semaphore;
@@ -18,7 +17,7 @@ use crate::api::units::{WINDOW_MAX, instant, ms, rate};
 use crate::clock::now_ms;
 use crate::counts::timeline::long_range::chart::{Chart, ChartRequest, STEPS_MAX};
 use crate::counts::timeline::series::Series;
-use crate::state::AppState;
+use crate::query::reader::Reader;
 
 /// The shortest window.
 const WINDOW_MIN: Duration = Duration::from_secs(60);
@@ -40,7 +39,7 @@ static READING: Semaphore = Semaphore::const_new(2);
     )
 )]
 pub(super) async fn of_endpoints(
-    State(state): State<Arc<AppState>>,
+    reader: Reader,
     query: Result<Query<TimelineQuery>, QueryRejection>,
 ) -> Result<Json<Timeline>, ProblemResponse> {
     let Query(query) = query?;
@@ -51,7 +50,7 @@ pub(super) async fn of_endpoints(
         Some("before") => true,
         Some(other) => return Err(ProblemResponse::parameter(format!("vs={other}: it must be before, for the window before"))),
     };
-    let series: Vec<_> = state.timeline.all().into_iter().filter(|series| matches(&query, series)).collect();
+    let series: Vec<_> = reader.series().into_iter().filter(|series| matches(&query, series)).collect();
     if let Some(id) = query.endpoint.as_ref().filter(|_| series.is_empty()) {
         return Err(unknown_endpoint(id));
     }
@@ -59,10 +58,7 @@ pub(super) async fn of_endpoints(
     let to_ms = to_ms.filter(|to_ms| *to_ms < now_ms);
     let wanted = ChartRequest { series, window_ms, to_ms, compares, steps_max: STEPS_MAX };
     let _turn = READING.acquire().await;
-    let reading = tokio::task::spawn_blocking(move || {
-        Chart::read(state.window_queue.metrics_store.as_ref(), &state.timeline, &wanted, now_ms)
-    });
-    let chart = reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+    let chart = reader.chart(wanted, now_ms).await?;
     Ok(Json(answer(&chart, window, endpoints, now_ms)))
 }
 

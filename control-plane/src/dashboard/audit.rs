@@ -1,13 +1,10 @@
 //! The page of the audit log: every command with author, reason and outcome; newest first.
 
-use std::collections::HashSet;
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query};
 use axum::response::{Redirect, Response};
 use serde::Serialize;
+use std::collections::HashSet;
 
 use crate::dashboard::audit::choice::{AuditFilter, AuditView};
 use crate::dashboard::audit::row::AuditRowCells;
@@ -15,16 +12,15 @@ use crate::dashboard::frame::FrameCells;
 use crate::dashboard::heading::HeadingCells;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
-use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::page::{HtmlPage, PageError, PageReader, Shell};
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::root::Root;
 use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
-use crate::model::rules_state::AUDIT_AT_HAND_MAX;
 use crate::model::switch::Switch;
+use crate::query::reader::Reader;
 use crate::query::snapshot::Snapshot;
 use crate::rules::outcome::RuleOutcome;
-use crate::state::AppState;
 use format::number;
 
 pub mod choice;
@@ -118,16 +114,15 @@ impl AuditPageCells {
 }
 
 /// The audit log filtered by a view.
-pub fn log_view(app: &AppState, snapshot: &Snapshot, view: &AuditView) -> AuditLogView {
-    let filter = filtered(app, snapshot, view, ENTRIES_SHOWN);
-    let fates = app.rules.outcomes(&filter.entries);
+pub fn log_view(reader: &Reader, snapshot: &Snapshot, view: &AuditView) -> AuditLogView {
+    let filter = filtered(reader, snapshot, view, ENTRIES_SHOWN);
+    let fates = reader.outcomes(&filter.entries);
     AuditLogView::of(snapshot, &filter, &fates, &view.zone)
 }
 
-fn filtered(app: &AppState, snapshot: &Snapshot, view: &AuditView, limit: usize) -> AuditFilter {
-    let rules = app.rules.state();
+fn filtered(reader: &Reader, snapshot: &Snapshot, view: &AuditView, limit: usize) -> AuditFilter {
     let waiting: HashSet<&str> = snapshot.endpoints.iter().filter_map(|row| waiting(&row.switch)).collect();
-    AuditFilter::of(rules.audit().take(AUDIT_AT_HAND_MAX), view, &waiting, snapshot.taken_ms, limit)
+    AuditFilter::of(reader.audit().iter(), view, &waiting, snapshot.taken_ms, limit)
 }
 
 /// The rule that some pods have not confirmed yet.
@@ -152,11 +147,11 @@ pub struct AuditPage {
 }
 
 impl AuditPage {
-    fn of(snapshot: &Snapshot, audit: AuditLogView, people: Vec<String>, query: ViewQuery) -> Self {
+    fn of(snapshot: &Snapshot, audit: AuditLogView, people: Vec<String>, query: ViewQuery, reader: PageReader) -> Self {
         let csv = query.address("audit.csv", "");
         let (blank_heading, blank) = (HeadingCells::blank(), AuditRowCells::blank());
         Self {
-            shell: Shell::of("audit", "Audit log", snapshot).carrying(query.span()).live(),
+            shell: Shell::of("audit", "Audit log", snapshot, reader).carrying(query.span()).live(),
             audit,
             query,
             people,
@@ -168,26 +163,26 @@ impl AuditPage {
 }
 
 /// `GET /audit`
-pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, State(state): State<Arc<DashboardState>>) -> HtmlPage<AuditPage> {
+pub async fn audit(Query(query): Query<ViewQuery>, zone: Zone, state: DashboardState) -> HtmlPage<AuditPage> {
     let snapshot = state.snapshot();
-    let audit = log_view(&state.app, &snapshot, &AuditView::of(query.clone(), zone));
-    let people = choice::people(state.app.rules.state().audit());
-    HtmlPage(AuditPage::of(&snapshot, audit, people, query))
+    let audit = log_view(&state.reader, &snapshot, &AuditView::of(query.clone(), zone));
+    let people = choice::people(state.reader.audit().iter());
+    HtmlPage(AuditPage::of(&snapshot, audit, people, query, PageReader::from(&*state.reader.principal)))
 }
 
 /// `GET /audit.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> Response {
+pub async fn csv(Query(query): Query<ViewQuery>, state: DashboardState) -> Response {
     let snapshot = state.snapshot();
-    let choice = filtered(&state.app, &snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
-    let fates = state.app.rules.outcomes(&choice.entries);
+    let choice = filtered(&state.reader, &snapshot, &AuditView::of(query, Zone::default()), usize::MAX);
+    let fates = state.reader.outcomes(&choice.entries);
     file::of(snapshot.taken_ms, choice.entries.iter().map(|entry| &**entry).zip(&fates))
 }
 
 /// `POST /rules/{id}/end`: the form for browsers without script.
-pub async fn end(Path(id): Path<String>, State(state): State<Arc<DashboardState>>) -> Result<Redirect, Box<PageError>> {
-    match state.withdraw_rule(&id).await {
+pub async fn end(Path(id): Path<String>, state: DashboardState) -> Result<Redirect, Box<PageError>> {
+    match state.reader.withdraw_rule(&id).await {
         Ok(_) => Ok(Redirect::to(&format!("{}audit", Root::TWO_ABOVE))),
-        Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("The rule was not ended: {error}."))),
+        Err(error) => Err(PageError::command("The rule was not ended", &error)),
     }
 }
 

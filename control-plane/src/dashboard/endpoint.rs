@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::dashboard::frame::FrameCells;
 use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
 use crate::dashboard::impact;
 use crate::dashboard::live_frame::LiveFrame;
-use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::page::{HtmlPage, PageError, PageReader, Shell};
 use crate::dashboard::progress::RuleProgress;
 use crate::dashboard::query::{DisplayWindow, ViewQuery};
 use crate::dashboard::range::RangeForm;
@@ -63,22 +63,26 @@ pub async fn endpoint(
     Query(query): Query<ViewQuery>,
     Query(shown): Query<HistoryQuery>,
     zone: Zone,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
 ) -> Result<HtmlPage<EndpointPage>, Box<PageError>> {
     let span = query.chosen(&zone, now_ms())?;
     let snapshot = state.snapshot_over(span).await?;
     let row = find(&snapshot, &id)?;
     let columns = columns_over(&state, &snapshot, row, span).await?;
     let history = RequestHistory::of(&state, row, HistoryFilter::of(&shown)).await;
-    Ok(HtmlPage(EndpointPage::of(&snapshot, row, span, look(&state, &snapshot, row, columns, &zone), history, &zone)))
+    Ok(HtmlPage(EndpointPage::of(
+        &snapshot,
+        row,
+        span,
+        look(&state, &snapshot, row, columns, &zone),
+        history,
+        &zone,
+        PageReader::from(&*state.reader.principal),
+    )))
 }
 
 /// `GET /endpoints/{id}/requests`: the rows of the recent requests as live values, for polling.
-pub async fn requests(
-    Path(id): Path<String>,
-    Query(shown): Query<HistoryQuery>,
-    State(state): State<Arc<DashboardState>>,
-) -> Response {
+pub async fn requests(Path(id): Path<String>, Query(shown): Query<HistoryQuery>, state: DashboardState) -> Response {
     let snapshot = state.snapshot_of_endpoint(&id);
     let Ok(row) = find(&snapshot, &id) else {
         return lookup::unknown("this endpoint is unknown");
@@ -91,7 +95,7 @@ pub async fn requests(
 /// Reads the data of an endpoint's charts from disk, if memory does not cover the window.
 pub async fn read_chart(state: &DashboardState, id: &str, span: DisplayWindow) -> Result<(), StoreError> {
     match span.window() {
-        QueryWindow::Last(window) => state.charts.look_back(&state.app, id, window, now_ms()).await,
+        QueryWindow::Last(window) => state.charts.look_back(&state.reader, id, window, now_ms()).await,
         QueryWindow::All | QueryWindow::Between(_) => Ok(()),
     }
 }
@@ -105,7 +109,7 @@ pub async fn columns_over(
 ) -> Result<Columns, Box<PageError>> {
     let unreadable = |error: StoreError| PageError::unreadable(&error, span);
     if let QueryWindow::Between(range) = snapshot.window {
-        return state.charts.between(&state.app, &row.id, range, snapshot.taken_ms).await.map_err(unreadable);
+        return state.charts.between(&state.reader, &row.id, range, snapshot.taken_ms).await.map_err(unreadable);
     }
     read_chart(state, &row.id, span).await.map_err(unreadable)?;
     Ok(columns(state, snapshot, row))
@@ -114,8 +118,8 @@ pub async fn columns_over(
 /// Everything that changes on the page of an endpoint.
 pub fn look(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, columns: Columns, zone: &Zone) -> EndpointView {
     let lately = lately(state, row, snapshot.taken_ms);
-    let rules = state.app.rules.state();
-    let entries: Vec<_> = rules.audit().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
+    let audit = state.reader.audit();
+    let entries: Vec<_> = audit.iter().map(Arc::as_ref).filter(|entry| past::is_about(entry, row)).collect();
     let (reported, called_by) = (RequestHistory::describe(state, row), state.callers_of_endpoints(&[&row.id], snapshot.taken_ms));
     let entries = &entries;
     EndpointView::at(&ViewSource {
@@ -137,16 +141,16 @@ fn columns(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow) -> Co
         QueryWindow::All => std::time::Duration::from_secs(3600),
         QueryWindow::Between(range) => std::time::Duration::from_millis(range.length_ms()),
     };
-    let Some(series) = state.app.timeline.all().into_iter().find(|series| series.id == row.id) else {
+    let Some(series) = state.reader.one_series(&row.id) else {
         return Columns::default();
     };
-    let long = state.charts.columns(&series, window, state.app.timeline.naming_revision(), snapshot.taken_ms);
+    let long = state.charts.columns(&series, window, state.reader.naming_revision(), snapshot.taken_ms);
     long.unwrap_or_else(|| Columns::of(&series, window, snapshot.taken_ms))
 }
 
 /// The recent counts of each of its pods, by pod name.
 fn lately(state: &DashboardState, row: &EndpointRow, now_ms: u64) -> HashMap<String, RecentTotals> {
-    state.app.fleet.recent_by_pod((&row.namespace, &row.service), &row.endpoint, now_ms)
+    state.reader.recent_by_pod((&row.namespace, &row.service), &row.endpoint, now_ms)
 }
 
 /// The live frame of the page. If the endpoint is unknown, only the page frame.
@@ -166,10 +170,13 @@ impl EndpointPage {
         look: EndpointView,
         history: RequestHistory,
         zone: &Zone,
+        reader: PageReader,
     ) -> Self {
         let progress = row.switch.rule().map(|status| RuleProgress::of(status, snapshot.taken_ms, zone));
-        let shell =
-            Shell::of("endpoint", row.endpoint.to_string(), snapshot).carrying(span).live_unless_range(span).below(Root::ABOVE);
+        let shell = Shell::of("endpoint", row.endpoint.to_string(), snapshot, reader)
+            .carrying(span)
+            .live_unless_range(span)
+            .below(Root::ABOVE);
         let (namespace, service, scopes) = (row.namespace.clone(), row.service.clone(), impact::scopes(row));
         let range = RangeForm::of(span, snapshot, zone);
         Self { shell, namespace, service, span, look, progress, scopes, history, range }

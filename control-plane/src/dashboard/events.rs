@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use serde_json::value::to_raw_value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::dashboard::live_frame::LiveFrame;
@@ -25,8 +24,7 @@ use crate::dashboard::stream::{Events, StreamRefusal, answer};
 use crate::dashboard::topic::Topic;
 use crate::dashboard::zone::Zone;
 use crate::dashboard::{assets, audit, endpoint};
-use crate::query::long_windows::{self, Depth};
-use crate::query::snapshot::Snapshot;
+use crate::query::long_windows::Depth;
 use crate::store::StoreError;
 
 /// The interval between two events.
@@ -42,18 +40,14 @@ const COMMENT_AFTER_TICKS: u64 = 10;
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
 /// `GET /events`
-pub async fn events(
-    Query(query): Query<ViewQuery>,
-    zone: Zone,
-    State(state): State<Arc<DashboardState>>,
-) -> Result<Response, StreamRefusal> {
+pub async fn events(Query(query): Query<ViewQuery>, zone: Zone, state: DashboardState) -> Result<Response, StreamRefusal> {
     open(&state, query, zone).map(answer)
 }
 
 /// The events of a page.
-pub(super) fn open(state: &Arc<DashboardState>, query: ViewQuery, zone: Zone) -> Result<Events, StreamRefusal> {
+pub(super) fn open(state: &DashboardState, query: ViewQuery, zone: Zone) -> Result<Events, StreamRefusal> {
     let permit = state.stream_permit().ok_or(StreamRefusal::Full)?;
-    Ok(BrowserStream::new(Arc::clone(state), Topic::of(query, zone), permit).into_events())
+    Ok(BrowserStream::new(state.clone(), Topic::of(query, zone), permit).into_events())
 }
 
 /// The live frame of a page, the same for all its viewers in this second.
@@ -61,26 +55,23 @@ pub(super) fn open(state: &Arc<DashboardState>, query: ViewQuery, zone: Zone) ->
 /// What a long window needs from disk is read before, for all viewers, and not on every call.
 async fn live_frame(state: &DashboardState, topic: &Topic) -> Result<Arc<LiveFrame>, StoreError> {
     let now_ms = clock::now_ms();
-    let past = long_windows::read(&state.app, topic.span().window(), Depth::WindowBefore, now_ms).await?;
+    let past = state.reader.past(topic.span().window(), Depth::WindowBefore, now_ms).await?;
     if let Topic::Endpoint(id, span, _) = topic {
         endpoint::read_chart(state, id, *span).await?;
     }
-    let snapshot = |span: DisplayWindow| {
-        state.snapshots.at(&span, now_ms, || Snapshot::take(&state.app, span.window(), past.as_deref(), now_ms))
-    };
-    let topic = &topic.shared(state.app.timeline.len());
-    Ok(state.frames.at(topic, now_ms, || match topic {
+    let snapshot = |span: DisplayWindow| state.shared_snapshot(span, past.as_deref(), now_ms);
+    Ok(state.shared_frame(topic.shared(state.reader.endpoints()), now_ms, |topic| match topic {
         Topic::Overview(view) => Overview::of(&snapshot(view.window), view.window).live_frame(view),
         Topic::Pods(view) => PodsTable::of(&snapshot(DisplayWindow::default()), view).live_frame(),
-        Topic::Map(view) => Map::of(&snapshot(view.span), &state.callers_by_endpoint(now_ms), view).live_frame(),
+        Topic::Map(view) => Map::of(&snapshot(view.span), &state.reader.callers_by_endpoint(now_ms), view).live_frame(),
         Topic::Endpoint(id, span, zone) => endpoint::live_frame(state, &snapshot(*span), id, zone),
-        Topic::Audit(view) => audit::log_view(&state.app, &snapshot(DisplayWindow::default()), view).live_frame(),
+        Topic::Audit(view) => audit::log_view(&state.reader, &snapshot(DisplayWindow::default()), view).live_frame(),
     }))
 }
 
 /// One browser's stream: its topic, and the state it was last sent.
 struct BrowserStream {
-    state: Arc<DashboardState>,
+    state: DashboardState,
     topic: Topic,
     order: SortOrder,
     ticks: Interval,
@@ -88,16 +79,14 @@ struct BrowserStream {
     silent: u64,
     shown: Option<Arc<LiveFrame>>,
     rows: Arc<[String]>,
-    drain: CancellationToken,
     _permit: OwnedSemaphorePermit,
 }
 
 impl BrowserStream {
-    fn new(state: Arc<DashboardState>, (topic, order): (Topic, SortOrder), permit: OwnedSemaphorePermit) -> Self {
+    fn new(state: DashboardState, (topic, order): (Topic, SortOrder), permit: OwnedSemaphorePermit) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let drain = state.drain();
-        Self { state, topic, order, ticks, count: 0, silent: 0, shown: None, rows: Arc::default(), drain, _permit: permit }
+        Self { state, topic, order, ticks, count: 0, silent: 0, shown: None, rows: Arc::default(), _permit: permit }
     }
 
     fn into_events(self) -> Events {
@@ -105,7 +94,7 @@ impl BrowserStream {
             loop {
                 tokio::select! {
                     _ = live.ticks.tick() => {}
-                    () = live.drain.cancelled() => return None,
+                    _ = live.state.reader.ended() => return None,
                 }
                 if let Some(event) = live.next().await {
                     return Some((event, live));

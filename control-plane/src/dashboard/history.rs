@@ -94,11 +94,11 @@ impl RequestHistory {
     pub async fn of(state: &DashboardState, row: &EndpointRow, show: HistoryFilter) -> Self {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
-        let Ok(gathered) = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await else {
+        let Ok(gathered) = state.reader.gather_history(&wanted, clock::now_ms()).await else {
             let gaps = "Too many queries are running: reload the page in a second.".into();
             return Self { show, rows: vec![RequestCells::blank(); ROWS_MAX], is_known: false, hint: String::new(), gaps };
         };
-        Self::shown(gathered, show, row, &AddressIndex::from_fleet(&state.app.fleet, clock::now_ms()))
+        Self::shown(gathered, show, row, &state.reader.address_owners(clock::now_ms()))
     }
 
     /// The same requests unformatted and without a limit, for a file.
@@ -109,18 +109,14 @@ impl RequestHistory {
     ) -> Result<Vec<RememberedExchange>, Busy> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
         let wanted = HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX };
-        let gathered = state.app.histories.gather(&wanted, &state.app.fleet, clock::now_ms()).await?;
+        let gathered = state.reader.gather_history(&wanted, clock::now_ms()).await?;
         Ok(HistoryChoice { limit: usize::MAX, ..show.choice() }.select(gathered.exchanges))
     }
 
     /// The exchanges of an endpoint that its pods have pushed without a query.
     pub fn describe(state: &DashboardState, row: &EndpointRow) -> Vec<RememberedExchange> {
         let (namespace, service, endpoint) = (&row.namespace, &row.service, &row.endpoint);
-        state
-            .app
-            .histories
-            .pushed
-            .for_request(&HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX }, &[])
+        state.reader.pushed_history(&HistoryRequest { namespace, service, endpoint, pod: None, limit: usize::MAX })
     }
 
     /// The rows as live values.

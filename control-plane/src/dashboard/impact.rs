@@ -1,8 +1,6 @@
 //! A preview of a toggle command: the traffic, endpoints, callers and pods that it affects, and its warnings.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Json, Response};
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
@@ -73,7 +71,7 @@ pub async fn impact(
     Path(id): Path<String>,
     Query(query): Query<ViewQuery>,
     Query(scope): Query<ImpactQuery>,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
 ) -> Result<Response, Box<PageError>> {
     let span = OverviewQuery::from(query).window;
     let snapshot = state.snapshot_over(span).await?;
@@ -129,7 +127,7 @@ impl Impact {
         let called_by: CalledBy = state.callers_of_endpoints(&ids, snapshot.taken_ms);
         let (callers, callers_note) = callers::in_short(&called_by, sum.rps, snapshot.taken_ms);
         let (endpoints, endpoints_note) = listed(&rows, rule);
-        let rules = &state.app.rules;
+        let rules = &state.reader;
         Self {
             endpoint: rule.subject(),
             rps: cells.rps,

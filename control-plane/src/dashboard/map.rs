@@ -1,11 +1,9 @@
 //! The map page: who calls which service, as a layered graph and as a table.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use serde::Serialize;
+use std::collections::HashMap;
 
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::live_frame::LiveFrame;
@@ -14,7 +12,7 @@ use crate::dashboard::map::cells::{EdgeCells, NodeCells};
 use crate::dashboard::map::choice::MapView;
 use crate::dashboard::map::draw::Picture;
 use crate::dashboard::map::mesh::ServiceMap;
-use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::page::{HtmlPage, PageError, PageReader, Shell};
 use crate::dashboard::query::ViewQuery;
 use crate::dashboard::state::DashboardState;
 use crate::query::callers::CalledBy;
@@ -136,11 +134,11 @@ pub struct MapPage {
 }
 
 impl MapPage {
-    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, query: ViewQuery) -> Self {
+    fn of(snapshot: &Snapshot, called_by: &HashMap<String, CalledBy>, query: ViewQuery, reader: PageReader) -> Self {
         let (csv, find) = (query.address("map.csv", ""), query.find.trim().to_owned());
         let view = MapView::from(query);
         Self {
-            shell: Shell::of("map", "Map", snapshot).carrying(view.span).live(),
+            shell: Shell::of("map", "Map", snapshot, reader).carrying(view.span).live(),
             map: Map::of(snapshot, called_by, &view),
             view,
             find,
@@ -162,12 +160,14 @@ impl MapPage {
 }
 
 /// `GET /map`
-pub async fn map(
-    Query(query): Query<ViewQuery>,
-    State(state): State<Arc<DashboardState>>,
-) -> Result<HtmlPage<MapPage>, Box<PageError>> {
+pub async fn map(Query(query): Query<ViewQuery>, state: DashboardState) -> Result<HtmlPage<MapPage>, Box<PageError>> {
     let snapshot = state.snapshot_over(query.span()).await?;
-    Ok(HtmlPage(MapPage::of(&snapshot, &state.callers_by_endpoint(snapshot.taken_ms), query)))
+    Ok(HtmlPage(MapPage::of(
+        &snapshot,
+        &state.reader.callers_by_endpoint(snapshot.taken_ms),
+        query,
+        PageReader::from(&*state.reader.principal),
+    )))
 }
 
 #[cfg(test)]

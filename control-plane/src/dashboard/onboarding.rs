@@ -1,9 +1,9 @@
 //! Onboarding: commands for the first sidecar, with this control plane's address filled in.
 
+use std::net::SocketAddr;
+
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, header};
-
-use crate::state::AppState;
 
 /// The texts to paste.
 #[derive(Debug)]
@@ -49,15 +49,17 @@ pub enum TokenRequirement {
 }
 
 /// The onboarding texts for a browser that sent these headers.
-pub fn first_minute(app: &AppState, headers: &HeaderMap) -> OnboardingTexts {
+pub fn first_minute(stream_address: SocketAddr, headers: &HeaderMap) -> OnboardingTexts {
     // A control plane that listens beyond this machine always needs a token.
-    let is_open = app.stream_address.ip().is_loopback();
-    OnboardingTexts::at(&stream_url(app, headers), if is_open { TokenRequirement::Open } else { TokenRequirement::Token })
+    let is_open = stream_address.ip().is_loopback();
+    OnboardingTexts::at(
+        &stream_url(stream_address, headers),
+        if is_open { TokenRequirement::Open } else { TokenRequirement::Token },
+    )
 }
 
 /// The address for sidecars; if we listen on all addresses, with the host of the `Host` header.
-fn stream_url(app: &AppState, headers: &HeaderMap) -> String {
-    let address = app.stream_address;
+fn stream_url(address: SocketAddr, headers: &HeaderMap) -> String {
     if !address.ip().is_unspecified() {
         return format!("http://{address}");
     }

@@ -1,9 +1,7 @@
 //! The overview page: every endpoint of the mesh with its metrics and its switch.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::HeaderMap;
 use serde::Serialize;
 
@@ -17,7 +15,7 @@ use crate::dashboard::live_values::Cells;
 use crate::dashboard::onboarding::{self, OnboardingTexts};
 use crate::dashboard::order::{ColumnHead, SortOrder, heads};
 use crate::dashboard::overview::columns::COLUMNS;
-use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::page::{HtmlPage, PageError, PageReader, Shell};
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::range::RangeForm;
 use crate::dashboard::row::{EndpointCells, OverviewRow};
@@ -239,14 +237,22 @@ pub async fn overview(
     Query(query): Query<ViewQuery>,
     headers: HeaderMap,
     zone: Zone,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
 ) -> Result<HtmlPage<OverviewPage>, Box<PageError>> {
     let csv = query.address("endpoints.csv", "");
     let view = OverviewQuery { window: query.chosen(&zone, now_ms())?, ..OverviewQuery::from(query) };
     let snapshot = state.snapshot_over(view.window).await?;
     let overview = Overview::of(&snapshot, view.window);
     let range = RangeForm::of(view.window, &snapshot, &zone);
-    Ok(HtmlPage(OverviewPage::new(onboarding::first_minute(&state.app, &headers), &snapshot, overview, view, csv, range)))
+    Ok(HtmlPage(OverviewPage::new(
+        onboarding::first_minute(state.reader.stream_address(), &headers),
+        &snapshot,
+        overview,
+        view,
+        csv,
+        range,
+        PageReader::from(&*state.reader.principal),
+    )))
 }
 
 impl OverviewPage {
@@ -257,9 +263,10 @@ impl OverviewPage {
         view: OverviewQuery,
         csv: String,
         range: RangeForm,
+        reader: PageReader,
     ) -> Self {
         Self {
-            shell: Shell::of("overview", "", snapshot).carrying(view.window).live_unless_range(view.window),
+            shell: Shell::of("overview", "", snapshot, reader).carrying(view.window).live_unless_range(view.window),
             columns: heads(&COLUMNS, view.order),
             first,
             blank: EndpointCells::blank(),

@@ -1,5 +1,7 @@
 //! The shell of every page (header, title, navigation), and how pages and problems become HTTP responses.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,7 +13,9 @@ use crate::dashboard::assets;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::query::DisplayWindow;
 use crate::dashboard::root::Root;
+use crate::model::principal::Principal;
 use crate::query::snapshot::Snapshot;
+use crate::rules::command::CommandError;
 use crate::store::StoreError;
 use format::time;
 
@@ -43,22 +47,48 @@ pub struct Shell {
     pub assets: &'static str,
     /// The build of the assets.
     pub version: &'static str,
-    /// The user, as the audit log records them.
-    pub by: &'static str,
+    /// The reader.
+    pub reader: PageReader,
+}
+
+/// The reader of a page, as its header shows it.
+#[derive(Debug, Clone)]
+pub struct PageReader {
+    /// The name, as the audit log records it.
+    pub name: String,
+    /// Letters in the circle beside the name.
+    pub initials: String,
+    /// Whether there is a session that can be ended.
+    pub is_signed_in: bool,
+    /// Why the reader cannot command; empty for an operator.
+    pub only_reads: String,
+}
+
+impl From<&Principal> for PageReader {
+    fn from(principal: &Principal) -> Self {
+        let only_reads = principal.check_role().err().map(|why| format!("{why}.")).unwrap_or_default();
+        let (name, is_signed_in) = (principal.name.to_string(), principal.sign_in.has_session());
+        Self { initials: initials(&name), name, is_signed_in, only_reads }
+    }
+}
+
+/// Up to two letters that identify a person.
+pub fn initials(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).take(2).flat_map(char::to_uppercase).collect()
 }
 
 impl Shell {
     /// The shell of a page that shows `snapshot`.
-    pub fn of(page: &'static str, title: impl AsRef<str>, snapshot: &Snapshot) -> Self {
-        Self::framed(page, FrameCells::of(title.as_ref(), snapshot), snapshot.taken_ms)
+    pub fn of(page: &'static str, title: impl AsRef<str>, snapshot: &Snapshot, reader: PageReader) -> Self {
+        Self::framed(page, FrameCells::of(title.as_ref(), snapshot), snapshot.taken_ms, reader)
     }
 
     /// The shell of a page that shows nothing of the mesh.
-    pub fn still(title: &str) -> Self {
-        Self::framed("", FrameCells::still(title), clock::now_ms())
+    pub fn still(title: &str, reader: PageReader) -> Self {
+        Self::framed("", FrameCells::still(title), clock::now_ms(), reader)
     }
 
-    fn framed(page: &'static str, frame: FrameCells, taken_ms: u64) -> Self {
+    fn framed(page: &'static str, frame: FrameCells, taken_ms: u64, reader: PageReader) -> Self {
         Self {
             page,
             frame,
@@ -69,7 +99,7 @@ impl Shell {
             root: Root::BESIDE,
             assets: assets::base(),
             version: assets::version(),
-            by: OPERATOR,
+            reader,
         }
     }
 
@@ -89,6 +119,11 @@ impl Shell {
     #[must_use]
     pub fn carrying(self, span: DisplayWindow) -> Self {
         Self { carried: span.carried(), ..self }
+    }
+
+    /// Whether the reader may command.
+    pub fn acts(&self) -> bool {
+        self.reader.only_reads.is_empty()
     }
 
     /// `carried` with `&`, for links that already have a query.
@@ -162,6 +197,12 @@ impl PageError {
         Box::new(Self::new(status, "Nothing was changed", words))
     }
 
+    /// A command that failed; `what` is the state that stays.
+    pub fn command(what: &str, error: &CommandError) -> Box<Self> {
+        let status = if let CommandError::Forbidden(_) = error { StatusCode::FORBIDDEN } else { StatusCode::CONFLICT };
+        Self::refused(status, format!("{what}: {error}."))
+    }
+
     /// The stored data of a long window cannot be read.
     pub fn unreadable(error: &StoreError, span: DisplayWindow) -> Box<Self> {
         let words = format!(
@@ -181,10 +222,10 @@ impl PageError {
         Self { status, heading, words: words.into() }
     }
 
-    fn at(&self, path: &str) -> Response {
+    fn at(&self, path: &str, reader: PageReader) -> Response {
         // No page is this deep, and its relative links would be longer than the page itself.
         let Some(root) = Root::from_path(path) else { return (self.status, format!("{}\n", self.words)).into_response() };
-        let shell = Shell::still(self.heading).below(root);
+        let shell = Shell::still(self.heading, reader).below(root);
         (self.status, HtmlPage(ProblemPage { shell, heading: self.heading, words: &self.words })).into_response()
     }
 }
@@ -201,15 +242,13 @@ impl IntoResponse for Box<PageError> {
 /// Middleware that renders the page of a [`PageError`] and adds the content security policy.
 pub async fn finish(request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
+    let principal = request.extensions().get::<Arc<Principal>>().cloned();
     let mut response = next.run(request).await;
     if let Some(problem) = response.extensions_mut().remove::<PageError>() {
         let allowed = response.headers_mut().remove(header::ALLOW);
-        response = problem.at(&path);
+        response = problem.at(&path, PageReader::from(&*principal.unwrap_or_else(|| Arc::new(Principal::local_operator()))));
         response.headers_mut().extend(allowed.map(|allowed| (header::ALLOW, allowed)));
     }
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     response
 }
-
-/// The author that is recorded for commands from a form.
-pub(crate) const OPERATOR: &str = "operator";

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Form, Path, Query, State};
-use axum::http::StatusCode;
+use axum::extract::{Form, Path, Query};
 use axum::response::Redirect;
 use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
@@ -12,7 +11,7 @@ use serde::Deserialize;
 
 use crate::counts::timeline::series::Series;
 use crate::dashboard::endpoint::lookup::find;
-use crate::dashboard::page::{HtmlPage, PageError, Shell};
+use crate::dashboard::page::{HtmlPage, PageError, PageReader, Shell};
 use crate::dashboard::root::Root;
 use crate::dashboard::state::DashboardState;
 use crate::dashboard::zone::Zone;
@@ -99,7 +98,7 @@ pub async fn preview(
     Path(id): Path<String>,
     Query(query): Query<PinQuery>,
     zone: Zone,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
 ) -> Result<HtmlPage<PinPage>, Box<PageError>> {
     let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
@@ -107,11 +106,7 @@ pub async fn preview(
 }
 
 /// `POST /endpoints/{id}/pin`
-pub async fn pin(
-    Path(id): Path<String>,
-    State(state): State<Arc<DashboardState>>,
-    Form(form): Form<PinForm>,
-) -> Result<Redirect, Box<PageError>> {
+pub async fn pin(Path(id): Path<String>, state: DashboardState, Form(form): Form<PinForm>) -> Result<Redirect, Box<PageError>> {
     let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
     let command = Command {
@@ -127,11 +122,9 @@ pub async fn pin(
         ttl: None,
         reason: form.reason,
     };
-    let status = match state.create_rule(command).await {
+    let status = match state.reader.create_rule(command).await {
         Ok(status) => status,
-        Err(error) => {
-            return Err(PageError::refused(StatusCode::CONFLICT, format!("{} is not pinned: {error}.", form.pattern)));
-        }
+        Err(error) => return Err(PageError::command(&format!("{} is not pinned", form.pattern), &error)),
     };
     let pattern = status.rule.endpoint.route();
     let folded = state.snapshot();
@@ -146,32 +139,31 @@ pub async fn pin(
 /// `POST /pins/{rule}/unpin`
 pub async fn unpin(
     Path(rule): Path<String>,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
     Form(form): Form<UnpinForm>,
 ) -> Result<Redirect, Box<PageError>> {
     let snapshot = state.snapshot();
-    let is_pin = state.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
+    let is_pin = state.reader.rule(&rule).is_some_and(|status| status.rule.action == Action::Pin);
     if !is_pin {
         return Err(PageError::not_found("There is no such pin. It may have been withdrawn."));
     }
-    match state.withdraw_rule(&rule).await {
+    match state.reader.withdraw_rule(&rule).await {
         Ok(_) => Ok(find(&snapshot, &form.back).map_or_else(|_| Redirect::to(&Root::TWO_ABOVE.to_string()), |row| back(&row.id))),
-        Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("The pin is still there: {error}."))),
+        Err(error) => Err(PageError::command("The pin is still there", &error)),
     }
 }
 
 impl PinPage {
     fn of(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, asked: &str, zone: &Zone) -> Self {
         let series: Vec<Arc<Series>> = state
-            .app
-            .timeline
-            .all()
+            .reader
+            .series()
             .into_iter()
             .filter(|one| one.service == row.service && one.namespace == row.namespace)
             .collect();
         let routes: Vec<&str> = series.iter().map(|one| one.endpoint.route()).collect();
         let suggestions = suggest::patterns(row.endpoint.route(), &routes);
-        let records = state.app.rules.state().of_service(&row.namespace, &row.service).records;
+        let records = state.reader.rules_of(&row.namespace, &row.service);
         let pinned: Vec<Pattern> = records.iter().filter_map(|record| record.rule.pattern()).collect();
         let parsed = (!asked.is_empty()).then(|| asked.parse::<Pattern>());
         let problem = parsed.as_ref().and_then(|parsed| parsed.as_ref().err()).map(|why| format!("{why}.")).unwrap_or_default();
@@ -179,7 +171,13 @@ impl PinPage {
         let mut pins: Vec<_> = records.iter().filter(|record| record.rule.action == Action::Pin).collect();
         pins.sort_by_key(|record| std::cmp::Reverse(record.revision));
         Self {
-            shell: Shell::of("overview", format!("Pin a route of {}", row.service), snapshot).below(Root::TWO_ABOVE),
+            shell: Shell::of(
+                "overview",
+                format!("Pin a route of {}", row.service),
+                snapshot,
+                PageReader::from(&*state.reader.principal),
+            )
+            .below(Root::TWO_ABOVE),
             id: row.id.clone(),
             endpoint: row.endpoint.to_string(),
             service: service_label(&row.namespace, &row.service),
@@ -229,7 +227,7 @@ impl PinPreview {
 
 impl PinCells {
     fn of(state: &DashboardState, rule: &str, zone: &Zone) -> Option<Self> {
-        let status = state.rule(rule)?;
+        let status = state.reader.rule(rule)?;
         Some(Self {
             rule: rule.to_owned(),
             pattern: status.rule.endpoint.route().to_owned(),

@@ -1,9 +1,7 @@
 //! The pods page: which pods report, how old their data is, and how close they are to their limits.
 
-use std::sync::Arc;
-
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 use serde::Serialize;
 
@@ -13,7 +11,7 @@ use crate::dashboard::heading::HeadingCells;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
 use crate::dashboard::order::{ColumnHead, SortKeys, heads};
-use crate::dashboard::page::{HtmlPage, Shell};
+use crate::dashboard::page::{HtmlPage, PageReader, Shell};
 use crate::dashboard::pods::condition::Condition;
 use crate::dashboard::pods::group::Grouping;
 use crate::dashboard::pods::row::PodCells;
@@ -183,12 +181,12 @@ pub struct PodsPage {
 }
 
 impl PodsPage {
-    fn of(snapshot: &Snapshot, query: ViewQuery) -> Self {
+    fn of(snapshot: &Snapshot, query: ViewQuery, reader: PageReader) -> Self {
         let (find, csv, span) = (query.find.trim().to_owned(), query.address("pods.csv", ""), query.span());
         let view = PodsView::from(query);
         let show = view.show.map_or("all", Condition::name);
         Self {
-            shell: Shell::of("pods", "Pods", snapshot).carrying(span).live(),
+            shell: Shell::of("pods", "Pods", snapshot, reader).carrying(span).live(),
             window: span.name(),
             pods: PodsTable::of(snapshot, &view),
             show,
@@ -218,12 +216,12 @@ impl PodsPage {
 }
 
 /// `GET /pods`
-pub async fn pods(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> HtmlPage<PodsPage> {
-    HtmlPage(PodsPage::of(&state.snapshot(), query))
+pub async fn pods(Query(query): Query<ViewQuery>, state: DashboardState) -> HtmlPage<PodsPage> {
+    HtmlPage(PodsPage::of(&state.snapshot(), query, PageReader::from(&*state.reader.principal)))
 }
 
 /// `GET /pods.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> Response {
+pub async fn csv(Query(query): Query<ViewQuery>, state: DashboardState) -> Response {
     let (snapshot, view) = (state.snapshot(), PodsView::from(query));
     let fleet = condition::FleetNorms::of(&snapshot);
     csv::pods(&snapshot, chosen(&snapshot, &view, &fleet))

@@ -9,18 +9,38 @@ use mesh::refusal::Refusals;
 use mesh::report::Resources;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use mesh::workload::Workload;
+use tokio_util::sync::CancellationToken;
 
+use crate::counts::fleet::Fleet;
+use crate::dashboard::page::PageReader;
 use crate::model::durability::Durability;
 use crate::model::pod::{PodState, Serving, ServingState};
+use crate::model::principal::Principal;
 use crate::model::rule_status::{PodReceipt, ReceiptState, RuleStatus};
 use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome, SlotOutcomes};
 use crate::model::switch::Switch;
 use crate::model::traffic::{SPARK_POINTS, TrafficPoint};
 use crate::model::window::QueryWindow;
+use crate::query::reader::Reader;
 use crate::query::snapshot::{EndpointRow, PodRow, Snapshot};
+use crate::state::AppState;
+use crate::store::redb::RedbStore;
 
 /// The instant of the sample, 2025-11-20T14:07:41Z.
 pub(crate) const NOW_MS: u64 = 1_763_647_661_000;
+
+/// The local operator's view of a mesh without sidecars. Its data folder is deleted, and its open file stays usable.
+pub(crate) fn reader() -> Reader {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, fleet) = (Arc::new(RedbStore::open(folder.path()).unwrap()), Fleet::new(Duration::from_secs(60)));
+    let (mesh, _) = AppState::open(store, fleet, "127.0.0.1:8091".parse().unwrap(), CancellationToken::new()).unwrap();
+    Reader::new(Arc::new(mesh), Arc::new(Principal::local_operator()))
+}
+
+/// The local operator, as a page shows it.
+pub(crate) fn operator() -> PageReader {
+    PageReader::from(&Principal::local_operator())
+}
 
 /// `hits` requests of `ms` milliseconds each; `failures` of them ended in 500.
 pub(crate) fn golden(hits: u64, failures: u64, ms: u64) -> GoldenMetrics {

@@ -2,9 +2,7 @@
 //!
 //! Browsers open six HTTP/1.1 connections to one address, for all windows together. So all windows share one stream.
 
-use std::sync::Arc;
-
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::Uri;
 use axum::response::Response;
 use bytes::Bytes;
@@ -23,7 +21,7 @@ pub const VIEWS_MAX: usize = 32;
 pub async fn events(
     Query(parts): Query<Vec<(String, String)>>,
     zone: Zone,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
 ) -> Result<Response, StreamRefusal> {
     let views: Vec<&str> = parts.iter().filter(|(name, _)| name == "view").map(|(_, view)| &**view).collect();
     if views.is_empty() || views.len() > VIEWS_MAX {
@@ -41,7 +39,7 @@ pub async fn events(
 }
 
 /// The events of one view.
-fn one(state: &Arc<DashboardState>, view: &str, zone: Zone) -> Result<Events, StreamRefusal> {
+fn one(state: &DashboardState, view: &str, zone: Zone) -> Result<Events, StreamRefusal> {
     let unknown = |why: String| StreamRefusal::Unknown(format!("view={view} is not the address of a stream: {why}"));
     let address: Uri = format!("/{view}").parse().map_err(|error| unknown(format!("{error}")))?;
     match address.path() {

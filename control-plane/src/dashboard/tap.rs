@@ -1,10 +1,9 @@
 //! The tap page: exchanges of one endpoint or service as they happen, and their event stream.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use futures_util::{StreamExt as _, stream};
@@ -12,7 +11,7 @@ use mesh::tap::Filter;
 use serde::Deserialize;
 
 use crate::dashboard::curl;
-use crate::dashboard::page::{HtmlPage, Shell};
+use crate::dashboard::page::{HtmlPage, PageReader, Shell};
 use crate::dashboard::state::DashboardState;
 use crate::dashboard::stream::{Events, StreamRefusal, answer};
 use crate::dashboard::tap::watch::TapWatch;
@@ -50,18 +49,20 @@ pub struct TapPage {
 }
 
 /// `GET /tap`
-pub async fn tap(
-    Query(query): Query<TapQuery>,
-    headers: HeaderMap,
-    State(state): State<Arc<DashboardState>>,
-) -> HtmlPage<TapPage> {
+pub async fn tap(Query(query): Query<TapQuery>, headers: HeaderMap, state: DashboardState) -> HtmlPage<TapPage> {
     let snapshot = state.snapshot();
-    let services = names(state.app.fleet.services());
+    let services = names(state.reader.services());
     let services = services.into_iter().map(|service| (service.clone(), service == query.service)).collect();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8090");
     let problem = query.filter().err().unwrap_or_default();
     let command = query.command(host);
-    HtmlPage(TapPage { shell: Shell::of("tap", query.title(), &snapshot).live(), query, services, problem, command })
+    HtmlPage(TapPage {
+        shell: Shell::of("tap", query.title(), &snapshot, PageReader::from(&*state.reader.principal)).live(),
+        query,
+        services,
+        problem,
+        command,
+    })
 }
 
 /// The names of the services, each once, whatever their namespace.
@@ -70,20 +71,20 @@ fn names(services: BTreeSet<(String, String)>) -> BTreeSet<String> {
 }
 
 /// `GET /tap/events`: rows as values, a few times a second.
-pub async fn events(Query(query): Query<TapQuery>, State(state): State<Arc<DashboardState>>) -> Result<Response, StreamRefusal> {
+pub async fn events(Query(query): Query<TapQuery>, state: DashboardState) -> Result<Response, StreamRefusal> {
     open(&state, &query).map(answer)
 }
 
 /// The events of the page. A bad filter or too many taps are sent as an event: a page cannot read a refused stream.
-pub(super) fn open(state: &Arc<DashboardState>, query: &TapQuery) -> Result<Events, StreamRefusal> {
+pub(super) fn open(state: &DashboardState, query: &TapQuery) -> Result<Events, StreamRefusal> {
     let permit = state.stream_permit().ok_or(StreamRefusal::Full)?;
-    let reader = query.filter().and_then(|filter| {
-        let reader = state.app.taps.open(query.scope(), filter, PER_SECOND);
-        reader.map_err(|too_many| too_many.to_string())
+    let tap = query.filter().and_then(|filter| {
+        let tap = state.reader.open_tap(query.scope(), filter, PER_SECOND);
+        tap.map_err(|too_many| too_many.to_string())
     });
-    let watch = match reader {
-        Ok(reader) => TapWatch::new(reader, Arc::clone(&state.app.fleet), state.drain(), permit),
-        Err(why) => TapWatch::refused(&why, state.drain(), permit),
+    let watch = match tap {
+        Ok(tap) => TapWatch::new(tap, state.reader.clone(), permit),
+        Err(why) => TapWatch::refused(&why, state.reader.clone(), permit),
     };
     let events = stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
@@ -95,7 +96,12 @@ pub(super) fn open(state: &Arc<DashboardState>, query: &TapQuery) -> Result<Even
 impl TapQuery {
     fn scope(&self) -> TapScope {
         let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        TapScope { namespace: given(&self.namespace), service: given(&self.service), pod: given(&self.pod) }
+        TapScope {
+            namespace: given(&self.namespace),
+            service: given(&self.service),
+            pod: given(&self.pod),
+            ..TapScope::default()
+        }
     }
 
     fn filter(&self) -> Result<Filter, String> {

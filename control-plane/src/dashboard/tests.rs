@@ -12,6 +12,7 @@ use tower::Service;
 use crate::counts::fleet::Fleet;
 use crate::dashboard::state::STREAMS_MAX;
 use crate::dashboard::*;
+use crate::model::principal::Principal;
 use crate::store::redb::RedbStore;
 
 /// The pages of a control plane without sidecars, its drain, and its data folder.
@@ -20,7 +21,8 @@ fn empty() -> (Router, CancellationToken, tempfile::TempDir) {
     let (store, drain) = (Arc::new(RedbStore::open(folder.path()).unwrap()), CancellationToken::new());
     let fleet = Fleet::new(Duration::from_secs(60));
     let (plane, _) = AppState::open(store, fleet, "0.0.0.0:8091".parse().unwrap(), drain.clone()).unwrap();
-    (pages(Arc::new(plane)), drain, folder)
+    let operator = Arc::new(Principal::local_operator());
+    (pages(Arc::new(plane)).layer(axum::Extension(operator)), drain, folder)
 }
 
 async fn get(pages: &mut Router, path: &str) -> Response {

@@ -1,8 +1,6 @@
 //! Server side of the switch: the progress of a rule, and the forms without script that turn an endpoint off and on.
 
-use std::sync::Arc;
-
-use axum::extract::{Form, Path, State};
+use axum::extract::{Form, Path};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Redirect, Response};
 use mesh::rule::{ANY_METHOD, Action, Protection, Scope};
@@ -18,8 +16,8 @@ use crate::query::snapshot::EndpointRow;
 use crate::rules::command::{Command, Unseen};
 
 /// `GET /rules/{id}/progress`
-pub async fn progress(Path(id): Path<String>, zone: Zone, State(state): State<Arc<DashboardState>>) -> Response {
-    match state.rule(&id) {
+pub async fn progress(Path(id): Path<String>, zone: Zone, state: DashboardState) -> Response {
+    match state.reader.rule(&id) {
         Some(status) => Json(RuleProgress::of(&status, now_ms(), &zone)).into_response(),
         None => unknown("this rule is unknown"),
     }
@@ -28,26 +26,26 @@ pub async fn progress(Path(id): Path<String>, zone: Zone, State(state): State<Ar
 /// `POST /endpoints/{id}/off`: the form for browsers without script.
 pub async fn off(
     Path(id): Path<String>,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
     Form(fields): Form<Vec<(String, String)>>,
 ) -> Result<Redirect, Box<PageError>> {
     let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
     let command = command(row, &fields).map_err(|why| PageError::refused(StatusCode::UNPROCESSABLE_ENTITY, why))?;
-    match state.create_rule(command).await {
+    match state.reader.create_rule(command).await {
         Ok(_) => Ok(back(&id)),
-        Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("{} is still on: {error}.", row.endpoint))),
+        Err(error) => Err(PageError::command(&format!("{} is still on", row.endpoint), &error)),
     }
 }
 
 /// `POST /endpoints/{id}/on`: the form for browsers without script.
-pub async fn on(Path(id): Path<String>, State(state): State<Arc<DashboardState>>) -> Result<Redirect, Box<PageError>> {
+pub async fn on(Path(id): Path<String>, state: DashboardState) -> Result<Redirect, Box<PageError>> {
     let snapshot = state.snapshot();
     let row = find(&snapshot, &id)?;
     let Some(status) = row.switch.rule() else { return Ok(back(&id)) };
-    match state.withdraw_rule(&status.rule.id).await {
+    match state.reader.withdraw_rule(&status.rule.id).await {
         Ok(_) => Ok(back(&id)),
-        Err(error) => Err(PageError::refused(StatusCode::CONFLICT, format!("{} is still off: {error}.", row.endpoint))),
+        Err(error) => Err(PageError::command(&format!("{} is still off", row.endpoint), &error)),
     }
 }
 

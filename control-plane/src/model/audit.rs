@@ -1,5 +1,7 @@
 //! The audit log: which commands were given, by which user, and what the outcome was.
 
+use std::net::IpAddr;
+
 use mesh::rule::{ANY_METHOD, Action, Rule, prefix_of};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,9 @@ pub struct AuditEntry {
     pub at_ms: u64,
     /// The author: a user's name, or `sitio` for what happened by itself.
     pub by: String,
+    /// The address that the command came from; `None` in older entries, and without sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
     /// What was done.
     pub event: AuditEvent,
     /// The rule that it created or ended; `None` if the command was refused before there was one.

@@ -10,6 +10,7 @@ use crate::counts::fleet::address_index::{AddressIndex, AddressOwner};
 use crate::counts::fleet::endpoint_callers::{CallerCounts, show};
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::series::Series;
+use crate::model::principal::Namespaces;
 
 /// Addresses that are listed individually, the busiest first; the rest are added to the others. A person reads a dozen,
 /// and a public endpoint may have 32 on each of its pods.
@@ -70,12 +71,12 @@ type ByAddress = HashMap<Option<IpAddr>, CallerCounts, foldhash::fast::RandomSta
 
 impl CalledBy {
     /// The callers of one endpoint.
-    pub fn from_series(fleet: &Fleet, series: &Arc<Series>, now_ms: u64) -> Self {
-        Self::from_several(fleet, std::slice::from_ref(series), now_ms)
+    pub fn from_series(fleet: &Fleet, series: &Arc<Series>, namespaces: &Namespaces, now_ms: u64) -> Self {
+        Self::from_several(fleet, std::slice::from_ref(series), namespaces, now_ms)
     }
 
-    /// The callers of several endpoints of one service, added up.
-    pub fn from_several(fleet: &Fleet, all: &[Arc<Series>], now_ms: u64) -> Self {
+    /// The callers of several endpoints of one service, added up. Callers of other namespaces than these stay addresses.
+    pub fn from_several(fleet: &Fleet, all: &[Arc<Series>], namespaces: &Namespaces, now_ms: u64) -> Self {
         let Some(one) = all.first() else { return Self::default() };
         let numbers: HashSet<usize> = all.iter().map(|series| series.number).collect();
         let mut by_address = ByAddress::default();
@@ -91,15 +92,15 @@ impl CalledBy {
                 }
             });
         }
-        let called_by = Self::by_name(by_address, &AddressIndex::from_fleet(fleet, now_ms));
+        let called_by = Self::by_name(by_address, &AddressIndex::from_fleet(fleet, namespaces, now_ms));
         let hits = all.iter().fold(0_u64, |sum, series| sum.saturating_add(series.totals().hits));
         Self { unknown_hits: hits.saturating_sub(called_by.sum.calls.hits), ..called_by }
     }
 
-    /// The callers of every endpoint that was called, by endpoint id.
-    pub fn from_all(fleet: &Fleet, timeline: &Timeline, now_ms: u64) -> HashMap<String, Self> {
+    /// The callers of every endpoint of these namespaces that was called, by endpoint id.
+    pub fn from_all(fleet: &Fleet, timeline: &Timeline, namespaces: &Namespaces, now_ms: u64) -> HashMap<String, Self> {
         let (mut all, mut ids): (HashMap<usize, ByAddress>, HashMap<usize, String>) = Default::default();
-        for series in timeline.all() {
+        for series in timeline.all().into_iter().filter(|series| namespaces.contain(&series.namespace)) {
             ids.insert(series.number, series.id.clone());
             show(&series.past_callers(), |address, calls| {
                 let received = CallerCounts { calls, ..CallerCounts::default() };
@@ -112,7 +113,7 @@ impl CalledBy {
                 counted.each_caller(now_ms, |address, received| by_address.entry(address).or_default().add(received));
             });
         }
-        let owners = AddressIndex::from_fleet(fleet, now_ms);
+        let owners = AddressIndex::from_fleet(fleet, namespaces, now_ms);
         let named = |(number, by_address)| Some((ids.remove(&number)?, Self::by_name(by_address, &owners)));
         all.into_iter().filter_map(named).collect()
     }

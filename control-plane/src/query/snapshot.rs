@@ -20,7 +20,7 @@ use crate::model::window::QueryWindow;
 mod pods;
 pub mod range;
 mod switches;
-pub(crate) mod take;
+pub(in crate::query) mod take;
 
 /// The mesh as it was at one instant.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh::rule::{Action, REASON_BYTES_MAX, Rule};
 
 use crate::model::audit::{AuditEntry, AuditEvent, AuditSubject, CommandOutcome};
+use crate::model::principal::Author;
 use crate::model::rule_record::{RuleChange, RuleEnding, RuleRecord};
 use crate::model::rules_state::RulesState;
 use crate::rules::command::{Command, CommandError};
@@ -17,12 +18,13 @@ const ITSELF: &str = "sitio";
 const PODS_NOTED_MAX: usize = 32;
 
 /// Creates a rule. The note says what it overrides.
-pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> RuleChange {
+pub fn creation(state: &RulesState, rule: Rule, note: String, by: &Author, now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
     let entry = AuditEntry {
         number: state.audit_entries + 1,
         at_ms: now_ms,
         by: rule.by.clone(),
+        address: by.address,
         event: if rule.action == Action::Pin { AuditEvent::Pinned } else { AuditEvent::TurnedOff },
         rule: Some(rule.id.clone()),
         revision: Some(revision),
@@ -35,13 +37,13 @@ pub fn creation(state: &RulesState, rule: Rule, note: String, now_ms: u64) -> Ru
 }
 
 /// Ends a rule on a user's command.
-pub fn withdrawal(state: &RulesState, record: &RuleRecord, outcome: CommandOutcome, by: &str, now_ms: u64) -> RuleChange {
+pub fn withdrawal(state: &RulesState, record: &RuleRecord, outcome: CommandOutcome, by: &Author, now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
     let event = if record.rule.action == Action::Pin { AuditEvent::Unpinned } else { AuditEvent::TurnedOn };
     let mut entry = end_of(record, event, revision, now_ms);
     entry.number = state.audit_entries + 1;
-    by.clone_into(&mut entry.by);
-    let ended = ended(record, RuleEnding { at_ms: now_ms, revision, by: Some(by.to_owned()), outcome: Some(outcome) });
+    (entry.by, entry.address) = (by.name.clone(), by.address);
+    let ended = ended(record, RuleEnding { at_ms: now_ms, revision, by: Some(by.name.clone()), outcome: Some(outcome) });
     RuleChange { from: state.revision, to: revision, put: vec![ended], drop: state.crowded_out(1), audit: vec![entry] }
 }
 
@@ -71,20 +73,21 @@ pub fn lapse(state: &RulesState, expired: &[(CommandOutcome, Arc<RuleRecord>)], 
 pub fn refusal(
     state: &RulesState,
     about: AuditSubject,
-    (by, reason): (&str, &str),
+    (by, reason): (&Author, &str),
     refused: &CommandError,
     now_ms: u64,
 ) -> RuleChange {
     let entry = AuditEntry {
         number: state.audit_entries + 1,
         at_ms: now_ms,
-        by: by.to_owned(),
+        by: by.name.clone(),
+        address: by.address,
         event: AuditEvent::Refused,
         rule: None,
         revision: None,
         about,
         reason: cut(reason, REASON_BYTES_MAX),
-        note: refused.to_string(),
+        note: refused.note(),
     };
     RuleChange { from: state.revision, to: state.revision, audit: vec![entry], ..RuleChange::default() }
 }
@@ -111,6 +114,7 @@ fn end_of(record: &RuleRecord, event: AuditEvent, revision: u64, now_ms: u64) ->
         number: 0,
         at_ms: now_ms,
         by: ITSELF.to_owned(),
+        address: None,
         event,
         rule: Some(record.rule.id.clone()),
         revision: Some(revision),

@@ -8,6 +8,7 @@ use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_
 use mesh::workload::NAME_BYTES_MAX;
 
 use crate::counts::fleet::Fleet;
+use crate::model::principal::Author;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rules_state::RulesState;
 use crate::rules::command::{Command, CommandError, PODS_MAX, TTL_MAX, TTL_MIN};
@@ -30,9 +31,9 @@ pub struct CheckContext<'a> {
 }
 
 /// The rule that a command asks for, or why it is refused.
-pub fn rule(command: &Command, id: String, by: &str, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
+pub fn rule(command: &Command, id: String, by: &Author, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
     let rule = shape(command, id, by, context)?;
-    check_fleet(&rule, context)?;
+    check_fleet(&rule, by, context)?;
     if rule.action != Action::Pin {
         context.known.require_match(&rule, command.unseen)?;
     }
@@ -41,7 +42,7 @@ pub fn rule(command: &Command, id: String, by: &str, context: &CheckContext<'_>)
 }
 
 /// Checks the form of a command, and builds its rule.
-fn shape(command: &Command, id: String, by: &str, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
+fn shape(command: &Command, id: String, by: &Author, context: &CheckContext<'_>) -> Result<Rule, CommandError> {
     let namespace = command.namespace();
     let too_long = |name: &str| name.len() > NAME_BYTES_MAX;
     if too_long(namespace) || too_long(&command.service) || command.pods.iter().any(|pod| too_long(pod)) {
@@ -80,18 +81,19 @@ fn shape(command: &Command, id: String, by: &str, context: &CheckContext<'_>) ->
         action: command.action.clone(),
         protection: command.protection,
         expires_ms: command.ttl.map(|ttl| context.now_ms + ttl.as_millis() as u64),
-        by: by.to_owned(),
+        by: by.name.clone(),
         reason,
     })
 }
 
 /// Checks that the pods exist, and that they allow the rule.
-fn check_fleet(rule: &Rule, context: &CheckContext<'_>) -> Result<(), CommandError> {
+fn check_fleet(rule: &Rule, by: &Author, context: &CheckContext<'_>) -> Result<(), CommandError> {
     let (Selector { namespace, service, pods }, fleet) = (&rule.selector, context.fleet);
     // After a restart, a service may be on disk before its first pod is back.
     if !fleet.knows_service(namespace, service) && context.known.counted.is_empty() {
         let name = |(elsewhere, service)| if elsewhere == *namespace { service } else { format!("{elsewhere}/{service}") };
-        let known: Vec<_> = fleet.services().into_iter().take(SERVICES_NAMED_MAX).map(name).collect();
+        let seen = fleet.services().into_iter().filter(|(namespace, _)| by.sees.contain(namespace));
+        let known: Vec<_> = seen.take(SERVICES_NAMED_MAX).map(name).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         return Err(CommandError::UnknownService { service: service.clone(), namespace: namespace.clone(), known });
     }

@@ -7,6 +7,7 @@ use mesh::endpoint::BadEndpoint;
 use mesh::routes::route_patterns::{BadPattern, PINS_MAX};
 use mesh::rule::{Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope};
 
+use crate::model::principal::Forbidden;
 use crate::store::StoreError;
 
 /// The namespace of a command that names none.
@@ -222,7 +223,20 @@ pub enum CommandError {
     /// A name is too long.
     #[error("{0} is too long")]
     TooLong(&'static str),
+    /// The author may not give the command.
+    #[error("{0}")]
+    Forbidden(#[from] Forbidden),
     /// The change could not be written to disk.
     #[error("the rules could not be written to disk: {0}")]
     Store(#[from] StoreError),
+}
+
+impl CommandError {
+    /// The error for the audit log. Readers who see one namespace read it: it names no service of another one.
+    pub fn note(&self) -> String {
+        match self {
+            Self::UnknownService { service, namespace, .. } => format!("unknown service {service} in namespace {namespace}"),
+            other => other.to_string(),
+        }
+    }
 }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::model::audit::{AuditSubject, CommandOutcome};
+use crate::model::principal::Author;
 use crate::model::rule_record::{RuleChange, RuleRecord};
 use crate::model::rule_status::RuleStatus;
 use crate::model::rules_state::RulesState;
@@ -50,7 +51,7 @@ impl RuleWriter {
         }
     }
 
-    pub(super) fn create(&self, command: &Command, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
+    pub(super) fn create(&self, command: &Command, by: &Author) -> Result<Arc<RuleStatus>, CommandError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, now_ms) = (self.state(), now_ms());
         let id = format!("r{}", state.revision + 1);
@@ -62,13 +63,13 @@ impl RuleWriter {
             self.record_refusal(&state, change::asked(command, now_ms), (by, &command.reason), refused, now_ms);
         })?;
         let note = context.note(&rule);
-        let record = self.commit(&state, change::creation(&state, rule, note, now_ms), now_ms)?;
+        let record = self.commit(&state, change::creation(&state, rule, note, by, now_ms), now_ms)?;
         let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "{done}");
+        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by = by.name, address = by.address.map(tracing::field::display), "{done}");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
 
-    pub(super) fn withdraw(&self, id: &str, by: &str) -> Result<Arc<RuleStatus>, CommandError> {
+    pub(super) fn withdraw(&self, id: &str, by: &Author) -> Result<Arc<RuleStatus>, CommandError> {
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, now_ms) = (self.state(), now_ms());
         let record = state.record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
@@ -79,7 +80,7 @@ impl RuleWriter {
         }
         let outcome = CommandOutcome::from_status(&self.status(record, now_ms));
         let record = self.commit(&state, change::withdrawal(&state, record, outcome, by, now_ms), now_ms)?;
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by, "withdrawn");
+        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by = by.name, address = by.address.map(tracing::field::display), "withdrawn");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
 
@@ -113,7 +114,7 @@ impl RuleWriter {
         &self,
         state: &RulesState,
         about: AuditSubject,
-        (by, reason): (&str, &str),
+        (by, reason): (&Author, &str),
         refused: &CommandError,
         now_ms: u64,
     ) {

@@ -94,7 +94,8 @@ impl OpenTap {
     /// Returns whether the tap covers a sidecar of this workload.
     pub fn covers(&self, workload: &Workload) -> bool {
         let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|wanted| wanted == name);
-        is(&self.scope.namespace, &workload.namespace)
+        self.scope.sees.contain(&workload.namespace)
+            && is(&self.scope.namespace, &workload.namespace)
             && is(&self.scope.service, &workload.service)
             && is(&self.scope.pod, &workload.pod)
     }

@@ -87,7 +87,7 @@ fn what_was_not_asked_for_is_not_shown() {
 fn a_scope_selects_sidecars() {
     let taps = Arc::<OpenTaps>::default();
     let scope = |service: &str, pod: Option<&str>| {
-        let scope = TapScope { service: Some(service.into()), pod: pod.map(str::to_owned), namespace: None };
+        let scope = TapScope { service: Some(service.into()), pod: pod.map(str::to_owned), ..TapScope::default() };
         taps.open(scope, Filter::default(), 1).unwrap()
     };
     assert!(scope("shop", None).tap.covers(&pod("shop-1")));

@@ -80,6 +80,21 @@ fn the_vocabulary_does_no_input_or_output_and_reads_no_clock() {
     }
 }
 
+/// The files of the API and the dashboard that may use the state of the whole mesh: its routes, and what belongs to no
+/// namespace. All others read through `query/reader.rs`, which applies the scope of a user.
+const UNSCOPED: [&str; 6] = ["api", "api/metrics", "api/probes", "api/status", "dashboard", "dashboard/state"];
+
+#[test]
+fn pages_and_the_api_read_through_the_reader_of_a_principal() {
+    for (module, text) in sources::modules("control-plane") {
+        let answers = ["api", "dashboard"].contains(&module.split('/').next().unwrap_or_default());
+        // Samples are test code.
+        if answers && module != "dashboard/sample" && !UNSCOPED.contains(&&*module) {
+            assert!(!text.contains("AppState"), "{module} must read through Reader, and not from AppState");
+        }
+    }
+}
+
 #[test]
 fn generated_types_are_named_only_at_the_door_and_at_the_two_ends() {
     for (file, text) in sources() {

@@ -8,9 +8,9 @@ use control_plane::clock::now_ms;
 use control_plane::counts::fleet::Fleet;
 use control_plane::grpc;
 use control_plane::grpc::admission::{AdmissionPolicy, PlaintextPolicy};
+use control_plane::model::principal::Principal;
 use control_plane::model::window::QueryWindow;
-use control_plane::query::callers::CalledBy;
-use control_plane::query::snapshot::Snapshot;
+use control_plane::query::reader::Reader;
 use control_plane::state::AppState;
 use control_plane::store::metrics_store::StoreView;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ impl ControlPlaneProbe {
     /// The hits of a route, as pages and API show them; `None` while no control plane runs.
     pub(crate) fn hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
-        let snapshot = Snapshot::take(&plane, QueryWindow::All, None, now_ms());
+        let snapshot = reader(&plane).snapshot(QueryWindow::All, None, now_ms());
         let rows = snapshot.endpoints.iter().filter(|row| row.endpoint.route() == route);
         Some(rows.map(|row| row.now.hits).sum())
     }
@@ -42,7 +42,7 @@ impl ControlPlaneProbe {
     /// The hits of a route that are attributed to callers; `None` while no control plane runs.
     pub(crate) fn attributed_hits(&self, route: &str) -> Option<u64> {
         let plane = self.0.lock().unwrap().upgrade()?;
-        let all = CalledBy::from_all(&plane.fleet, &plane.timeline, now_ms());
+        let all = reader(&plane).callers_by_endpoint(now_ms());
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
         Some(series.filter_map(|series| Some(all.get(&series.id)?.sum.calls.hits)).sum())
     }
@@ -78,4 +78,8 @@ pub(crate) async fn run(folder: PathBuf, commit_faults: CommitFaults, probe: Con
     writing.spawn(scribe.run(move || fleet.settle_losses(), drain));
     grpc::run(plane, Listener::bind().await?, admission).await?;
     Ok(())
+}
+
+fn reader(plane: &Arc<AppState>) -> Reader {
+    Reader::new(Arc::clone(plane), Arc::new(Principal::local_operator()))
 }

@@ -10,6 +10,7 @@ use mesh::workload::Workload;
 use crate::counts::fleet::Fleet;
 use crate::counts::fleet::pod::PodView;
 use crate::model::pod::PodState;
+use crate::model::principal::Namespaces;
 
 /// Tolerated difference between the clocks of two nodes. Beyond it, a call seems to come from a pod
 /// that had not started yet, or had ended.
@@ -42,10 +43,10 @@ pub enum AddressOwner {
 }
 
 impl AddressIndex {
-    /// The owners in the current fleet. Gone pods still own the calls that they made.
-    pub fn from_fleet(fleet: &Fleet, now_ms: u64) -> Self {
+    /// The owners in the current fleet, of these namespaces. Gone pods still own the calls that they made.
+    pub fn from_fleet(fleet: &Fleet, namespaces: &Namespaces, now_ms: u64) -> Self {
         let mut owners = Self::default();
-        for pod in fleet.pods().all_processes() {
+        for pod in fleet.pods().all_processes().filter(|pod| namespaces.contain(&pod.workload().namespace)) {
             owners.claim(&pod.view(now_ms));
         }
         owners

@@ -11,6 +11,7 @@ use crate::counts::fleet::pod::GONE_AFTER;
 use crate::counts::fleet::*;
 use crate::counts::timeline::Timeline;
 use crate::model::pod::PodState;
+use crate::model::principal::Namespaces;
 use crate::model::reporter::Reporter;
 use crate::query::callers::CalledBy;
 
@@ -106,7 +107,7 @@ fn a_process_that_comes_back_after_it_was_forgotten_counts_nothing_twice() {
     let next = fleet.attach(greeting("a", 2, 1), back_ms).unwrap();
     next.absorb(&snapshot(5), back_ms, &timeline).unwrap();
     assert_eq!((hits(), fleet.hits_not_kept()), (5, 12));
-    let called = CalledBy::from_all(&fleet, &timeline, back_ms);
+    let called = CalledBy::from_all(&fleet, &timeline, &Namespaces::All, back_ms);
     assert_eq!(called.values().map(|by| by.sum.calls.hits).sum::<u64>(), 17, "nor do its callers, lost or not");
 }
 

@@ -24,6 +24,7 @@ fn cell((entry, fate): (&AuditEntry, &RuleOutcome), column: AuditColumn) -> CsvC
         AuditColumn::Number => CsvCell::number(Some(entry.number)),
         AuditColumn::At => csv::instant(Some(entry.at_ms)),
         AuditColumn::By => CsvCell::text(&entry.by),
+        AuditColumn::Address => entry.address.map_or(CsvCell::Missing, |address| CsvCell::text(address.to_string())),
         AuditColumn::Event => CsvCell::text(event(entry.event)),
         AuditColumn::Namespace => CsvCell::text(&about.namespace),
         AuditColumn::Service => CsvCell::text(&about.service),

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::counts::timeline::series::id_of;
 use crate::dashboard::heading::HeadingCells;
+use crate::dashboard::page::initials;
 use crate::dashboard::pods::row::encoded;
 use crate::dashboard::zone::Zone;
 use crate::model::audit::{AuditEntry, AuditEvent, CommandOutcome};
@@ -37,6 +38,8 @@ pub struct AuditRowCells {
     pub instant: String,
     /// Who gave the command.
     pub by: String,
+    /// The address that the command came from; empty if it is not known.
+    pub address: String,
     /// Letters in the circle beside the name.
     pub initials: String,
     /// CSS class of the circle.
@@ -97,6 +100,7 @@ impl AuditRowCells {
             clock: zone.clock(entry.at_ms),
             instant: time::instant(entry.at_ms),
             by: entry.by.clone(),
+            address: entry.address.map(|address| format!("from {address}")).unwrap_or_default(),
             initials: initials(&entry.by),
             avatar: if entry.event == AuditEvent::Lapsed { "ava sys" } else { "ava" },
             action,
@@ -172,9 +176,4 @@ fn until(entry: &AuditEntry, fate: &RuleOutcome, now_ms: u64, zone: &Zone) -> St
         },
         _ => number::MISSING.into(),
     }
-}
-
-/// Up to two letters that identify a person.
-fn initials(name: &str) -> String {
-    name.chars().filter(|letter| letter.is_alphanumeric()).take(2).flat_map(char::to_uppercase).collect()
 }

@@ -1,5 +1,7 @@
 //! Rendering of the audit log: by day, filtered, and with hostile text.
 
+use std::sync::Arc;
+
 use crate::dashboard::audit::*;
 use crate::dashboard::sample;
 use crate::dashboard::sample::NOW_MS;
@@ -12,6 +14,7 @@ fn entry(number: u64, at_ms: u64, event: AuditEvent) -> Arc<AuditEntry> {
         number,
         at_ms,
         by: "operator".into(),
+        address: None,
         event,
         rule: Some("r-118".into()),
         revision: Some(118),
@@ -104,7 +107,13 @@ fn the_filter_chooses_and_counts() {
 
 #[test]
 fn a_reason_is_text_whatever_it_says() {
-    let page = AuditPage::of(&sample::snapshot(), audit("", &fates()), vec!["operator".into()], view("find=%22%3E%3Cscript"));
+    let page = AuditPage::of(
+        &sample::snapshot(),
+        audit("", &fates()),
+        vec!["operator".into()],
+        view("find=%22%3E%3Cscript"),
+        sample::operator(),
+    );
     let html = page.render().unwrap();
     assert!(!html.contains("<script>alert") && !html.contains("\"><script") && !html.contains(" style="));
     assert!(html.contains("OP") && html.contains("action=\"rules/r-118/end\""));

@@ -185,6 +185,7 @@ mod tests {
             number: 1,
             at_ms,
             by: "operator".into(),
+            address: None,
             event,
             rule: Some("r-118".into()),
             revision: Some(118),

@@ -9,7 +9,7 @@ use crate::counts::timeline::long_range::range_cache::{IN_MEMORY, is_fresh};
 use crate::counts::timeline::series::Series;
 use crate::dashboard::chart::columns::{COLUMNS_MAX, Columns};
 use crate::model::window::Range;
-use crate::state::AppState;
+use crate::query::reader::Reader;
 use crate::store::StoreError;
 
 /// Maximum number of cached charts, some hundred kilobytes each: enough for a few dozen viewers.
@@ -33,33 +33,33 @@ struct Drawn {
 
 impl LongCharts {
     /// Reads an endpoint's chart into the cache, unless memory covers the window or it is cached.
-    pub async fn look_back(&self, plane: &Arc<AppState>, id: &str, window: Duration, now_ms: u64) -> Result<(), StoreError> {
+    pub async fn look_back(&self, reader: &Reader, id: &str, window: Duration, now_ms: u64) -> Result<(), StoreError> {
         let key = (id.to_owned(), window);
-        if window <= IN_MEMORY || self.drawn(&key, plane.timeline.naming_revision(), now_ms).is_some() {
+        if window <= IN_MEMORY || self.drawn(&key, reader.naming_revision(), now_ms).is_some() {
             return Ok(());
         }
         let _one_at_a_time = self.reading.lock().await;
-        let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
-        if series.is_empty() || self.drawn(&key, plane.timeline.naming_revision(), now_ms).is_some() {
+        let series: Vec<_> = reader.one_series(id).into_iter().collect();
+        if series.is_empty() || self.drawn(&key, reader.naming_revision(), now_ms).is_some() {
             return Ok(());
         }
         let wanted =
             ChartRequest { series, window_ms: window.as_millis() as u64, to_ms: None, compares: false, steps_max: COLUMNS_MAX };
-        let naming = plane.timeline.naming_revision();
-        let chart = read(plane, wanted, now_ms).await?;
+        let naming = reader.naming_revision();
+        let chart = reader.chart(wanted, now_ms).await?;
         self.keep(key, Drawn { read_ms: now_ms, naming, chart });
         Ok(())
     }
 
     /// The columns of an endpoint between two instants. Not cached: a page of a fixed range does not update.
-    pub async fn between(&self, plane: &Arc<AppState>, id: &str, range: Range, now_ms: u64) -> Result<Columns, StoreError> {
+    pub async fn between(&self, reader: &Reader, id: &str, range: Range, now_ms: u64) -> Result<Columns, StoreError> {
         let _one_at_a_time = self.reading.lock().await;
-        let series: Vec<_> = plane.timeline.all().into_iter().filter(|series| series.id == id).collect();
+        let series: Vec<_> = reader.one_series(id).into_iter().collect();
         // A range that is not over yet ends now, and includes the counts in memory.
         let to_ms = (range.to_ms <= now_ms).then(|| range.to_ms.saturating_sub(1));
         let window_ms = range.to_ms.min(now_ms).saturating_sub(range.from_ms);
         let wanted = ChartRequest { series, window_ms, to_ms, compares: false, steps_max: COLUMNS_MAX };
-        let chart = read(plane, wanted, now_ms).await?;
+        let chart = reader.chart(wanted, now_ms).await?;
         let to_come_ms = chart.to_ms.saturating_sub(now_ms);
         Ok(Columns { from_ms: chart.from_ms, step_ms: chart.step_ms, golden: chart.points, to_come_ms })
     }
@@ -92,12 +92,4 @@ impl LongCharts {
             oldest.map(|oldest| charts.remove(&oldest));
         }
     }
-}
-
-async fn read(plane: &Arc<AppState>, wanted: ChartRequest, now_ms: u64) -> Result<Chart, StoreError> {
-    let plane = Arc::clone(plane);
-    let reading = tokio::task::spawn_blocking(move || {
-        Chart::read(plane.window_queue.metrics_store.as_ref(), &plane.timeline, &wanted, now_ms)
-    });
-    reading.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
 }

@@ -1,8 +1,6 @@
 //! The tables of an endpoint's page as CSV files.
 
-use std::sync::Arc;
-
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, Query};
 use axum::response::{IntoResponse, Response};
 use mesh::golden::GoldenMetrics;
 
@@ -31,7 +29,7 @@ pub async fn table(
     Query(query): Query<ViewQuery>,
     Query(shown): Query<HistoryQuery>,
     zone: Zone,
-    State(state): State<Arc<DashboardState>>,
+    state: DashboardState,
 ) -> Result<Response, Box<PageError>> {
     let span = query.chosen(&zone, now_ms())?;
     let snapshot = state.snapshot_over(span).await?;

@@ -96,7 +96,7 @@ mod tests {
         let status = sample::rule(&sample::snapshot().endpoints[3], &[]);
         let about = AuditSubject::rule(&status.rule);
         let (by, reason) = ("operator".to_owned(), "why".to_owned());
-        AuditEntry { number: 1, at_ms, by, event, rule: None, revision: None, about, reason, note: String::new() }
+        AuditEntry { number: 1, at_ms, by, address: None, event, rule: None, revision: None, about, reason, note: String::new() }
     }
 
     #[test]

@@ -49,7 +49,9 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
         hint: "1 of 1 request, kept by 1 pod".into(),
         gaps: String::new(),
     };
-    EndpointPage::of(&snapshot, row, DisplayWindow::default(), look, history, &Zone::default()).render().unwrap()
+    EndpointPage::of(&snapshot, row, DisplayWindow::default(), look, history, &Zone::default(), sample::operator())
+        .render()
+        .unwrap()
 }
 
 fn page(at: usize) -> String {

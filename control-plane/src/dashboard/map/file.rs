@@ -1,8 +1,6 @@
 //! The map as a CSV file: one line per caller and called service.
 
-use std::sync::Arc;
-
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 
 use crate::dashboard::csv;
@@ -17,10 +15,10 @@ const HEADS: [&str; 9] =
     ["caller_kind", "caller_namespace", "caller", "namespace", "service", "rps", "failures_per_s", "endpoints_off", "window_s"];
 
 /// `GET /map.csv`
-pub async fn csv(Query(query): Query<ViewQuery>, State(state): State<Arc<DashboardState>>) -> Result<Response, Box<PageError>> {
+pub async fn csv(Query(query): Query<ViewQuery>, state: DashboardState) -> Result<Response, Box<PageError>> {
     let view = MapView::from(query);
     let snapshot = state.snapshot_over(view.span).await?;
-    let mut edges = view.choose(ServiceMap::of(&snapshot, &state.callers_by_endpoint(snapshot.taken_ms))).edges;
+    let mut edges = view.choose(ServiceMap::of(&snapshot, &state.reader.callers_by_endpoint(snapshot.taken_ms))).edges;
     edges.sort_by(|a, b| b.rps.total_cmp(&a.rps).then_with(|| (&a.from, &a.to).cmp(&(&b.from, &b.to))));
     let text = text(&HEADS, edges.iter().map(|edge| row(edge, snapshot.covered_s)));
     Ok(csv::file("map", snapshot.taken_ms, text))

@@ -116,7 +116,7 @@ fn sixty() -> Snapshot {
 
 fn sixty_as(query: &str) -> String {
     let query: ViewQuery = asked(query);
-    MapPage::of(&sixty(), &HashMap::new(), query).render().unwrap()
+    MapPage::of(&sixty(), &HashMap::new(), query, sample::operator()).render().unwrap()
 }
 
 fn asked(query: &str) -> ViewQuery {
@@ -156,7 +156,7 @@ fn a_long_name_is_cut_in_its_middle_and_whole_on_hover() {
 
 #[test]
 fn a_hostile_name_stays_text() {
-    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), ViewQuery::default()).render().unwrap();
+    let html = MapPage::of(&sample::snapshot(), &HashMap::new(), ViewQuery::default(), sample::operator()).render().unwrap();
     assert!(!html.contains("<b>'evil'") && html.contains("&#60;b&#62;") && !html.contains(" style="));
     assert!(html.contains("href=\"./?service=%3Cb%3E%27evil%27\""));
     assert!(html.contains("payments") && html.contains("data-level=\"bad\""));
@@ -167,7 +167,12 @@ fn an_empty_mesh_has_no_picture() {
     let mut snapshot = sample::snapshot();
     snapshot.endpoints.clear();
     snapshot.pods.clear();
-    assert!(MapPage::of(&snapshot, &HashMap::new(), ViewQuery::default()).render().unwrap().contains("data-state=\"no-pods\""));
+    assert!(
+        MapPage::of(&snapshot, &HashMap::new(), ViewQuery::default(), sample::operator())
+            .render()
+            .unwrap()
+            .contains("data-state=\"no-pods\"")
+    );
 }
 
 fn received(hits: u64, lately: f64, failed_lately: f64, ago_ms: u64) -> CallerCounts {

@@ -1,8 +1,6 @@
 //! The table of the overview as a CSV file.
 
-use std::sync::Arc;
-
-use axum::extract::{Query, State};
+use axum::extract::Query;
 use axum::response::Response;
 
 use crate::clock::now_ms;
@@ -15,11 +13,7 @@ use crate::dashboard::zone::Zone;
 use crate::query::snapshot::EndpointRow;
 
 /// `GET /endpoints.csv`
-pub async fn csv(
-    Query(query): Query<ViewQuery>,
-    zone: Zone,
-    State(state): State<Arc<DashboardState>>,
-) -> Result<Response, Box<PageError>> {
+pub async fn csv(Query(query): Query<ViewQuery>, zone: Zone, state: DashboardState) -> Result<Response, Box<PageError>> {
     let view = OverviewQuery { window: query.chosen(&zone, now_ms())?, ..OverviewQuery::from(query) };
     let snapshot = state.snapshot_over(view.window).await?;
     let mut rows: Vec<(OverviewRow, &EndpointRow)> =

@@ -18,6 +18,7 @@ fn page(snapshot: &Snapshot, query: &str) -> String {
         view,
         String::new(),
         range,
+        sample::operator(),
     )
     .render()
     .unwrap()

@@ -1,5 +1,7 @@
 //! Tests of the rendered pods page: the sample mesh, filters, hostile names, and an empty mesh.
 
+use std::sync::Arc;
+
 use mesh::refusal::{RefusalReason, Refusals};
 use mesh::report::Resources;
 
@@ -14,7 +16,7 @@ fn query(query: &str) -> ViewQuery {
 }
 
 fn page(snapshot: &Snapshot, asked: &str) -> String {
-    PodsPage::of(snapshot, query(asked)).render().unwrap()
+    PodsPage::of(snapshot, query(asked), sample::operator()).render().unwrap()
 }
 
 fn rows(pods: &PodsTable) -> Vec<&PodCells> {

@@ -1,6 +1,5 @@
 //! The event stream of one tap page: batches exchanges and sends them as formatted rows a few times a second.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,16 +7,15 @@ use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::time::{Interval, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::counts::fleet::Fleet;
 use crate::counts::fleet::address_index::AddressIndex;
 use crate::dashboard::live_values::flatten::values_of;
 use crate::dashboard::live_values::values::Values;
 use crate::dashboard::patch::event;
 use crate::dashboard::request::{RequestCells, RequestPlace};
 use crate::history::request::HistorySource;
+use crate::query::reader::Reader;
 use crate::tap::open::TapLosses;
 use crate::tap::{TapReader, open};
 use format::number;
@@ -36,9 +34,9 @@ const KNOWN_FOR_MS: u64 = 1000;
 
 /// The stream of one tap page.
 pub(super) struct TapWatch {
-    reader: Option<TapReader>,
+    tap: Option<TapReader>,
     /// Resolves the callers' addresses; `None` for a stream without exchanges.
-    callers: Option<CallerNames>,
+    callers: CallerNames,
     /// The texts that were sent last: which pods are tapped, and what is not shown.
     said: Said,
     pods: usize,
@@ -46,13 +44,13 @@ pub(super) struct TapWatch {
     quiet: u32,
     ticks: Interval,
     state: WatchState,
-    drain: CancellationToken,
+    reader: Reader,
     _permit: OwnedSemaphorePermit,
 }
 
 /// The address index, rebuilt once a second.
+#[derive(Default)]
 struct CallerNames {
-    fleet: Arc<Fleet>,
     owners: AddressIndex,
     known_ms: u64,
 }
@@ -88,20 +86,30 @@ struct Message<'a> {
 }
 
 impl TapWatch {
-    pub(super) fn new(reader: TapReader, fleet: Arc<Fleet>, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
-        let callers = Some(CallerNames { fleet, owners: AddressIndex::default(), known_ms: 0 });
-        Self { callers, ..Self::with(Some(reader), Said::default(), drain, permit) }
+    pub(super) fn new(tap: TapReader, reader: Reader, permit: OwnedSemaphorePermit) -> Self {
+        Self::with(Some(tap), Said::default(), reader, permit)
     }
 
     /// A stream that only reports why it was refused.
-    pub(super) fn refused(why: &str, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
-        Self::with(None, Said { ended: format!("{why}."), ..Said::default() }, drain, permit)
+    pub(super) fn refused(why: &str, reader: Reader, permit: OwnedSemaphorePermit) -> Self {
+        Self::with(None, Said { ended: format!("{why}."), ..Said::default() }, reader, permit)
     }
 
-    fn with(reader: Option<TapReader>, said: Said, drain: CancellationToken, permit: OwnedSemaphorePermit) -> Self {
+    fn with(tap: Option<TapReader>, said: Said, reader: Reader, permit: OwnedSemaphorePermit) -> Self {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { reader, callers: None, said, pods: 0, shown: 0, quiet: 0, ticks, state: WatchState::New, drain, _permit: permit }
+        Self {
+            tap,
+            callers: CallerNames::default(),
+            said,
+            pods: 0,
+            shown: 0,
+            quiet: 0,
+            ticks,
+            state: WatchState::New,
+            reader,
+            _permit: permit,
+        }
     }
 
     /// The next message; `None` after the last one.
@@ -109,7 +117,7 @@ impl TapWatch {
         while self.state != WatchState::Ended {
             tokio::select! {
                 _ = self.ticks.tick() => {}
-                () = self.drain.cancelled() => return None,
+                _ = self.reader.ended() => return None,
             }
             let is_new = self.state == WatchState::New;
             let rows = self.gather();
@@ -128,10 +136,9 @@ impl TapWatch {
     fn gather(&mut self) -> Vec<Values> {
         self.state = WatchState::Open;
         let mut rows = Vec::new();
-        let unknown = AddressIndex::default();
-        let owners = self.callers.as_mut().map_or(&unknown, |callers| callers.owners(clock::now_ms()));
+        let owners = self.callers.owners(&self.reader, clock::now_ms());
         while rows.len() < ROWS_MAX {
-            match self.reader.as_mut().map_or(Err(TryRecvError::Disconnected), |reader| reader.events.try_recv()) {
+            match self.tap.as_mut().map_or(Err(TryRecvError::Disconnected), |tap| tap.events.try_recv()) {
                 Ok(open::TapEvent::Joined(_)) => self.pods += 1,
                 Ok(open::TapEvent::Left(_)) => self.pods = self.pods.saturating_sub(1),
                 Ok(open::TapEvent::Seen(pod, seen)) => {
@@ -155,7 +162,7 @@ impl TapWatch {
     }
 
     fn words(&self) -> Said {
-        let Some(reader) = &self.reader else { return self.said.clone() };
+        let Some(tap) = &self.tap else { return self.said.clone() };
         let ended = if self.state == WatchState::Ended { "The page has read nothing for too long." } else { "" };
         Said {
             pods: match self.pods {
@@ -163,16 +170,16 @@ impl TapWatch {
                 1 => "1 pod is tapped".into(),
                 pods => format!("{} pods are tapped", number::count(pods as u64)),
             },
-            dropped: dropped(&reader.tap.losses()),
+            dropped: dropped(&tap.tap.losses()),
             ended: ended.into(),
         }
     }
 }
 
 impl CallerNames {
-    fn owners(&mut self, now_ms: u64) -> &AddressIndex {
+    fn owners(&mut self, reader: &Reader, now_ms: u64) -> &AddressIndex {
         if now_ms.abs_diff(self.known_ms) >= KNOWN_FOR_MS {
-            (self.owners, self.known_ms) = (AddressIndex::from_fleet(&self.fleet, now_ms), now_ms);
+            (self.owners, self.known_ms) = (reader.address_owners(now_ms), now_ms);
         }
         &self.owners
     }
@@ -201,13 +208,14 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::dashboard::sample;
     use crate::tap::OpenTaps;
     use crate::tap::scope::TapScope;
 
-    fn watch(taps: &Arc<OpenTaps>) -> TapWatch {
+    fn watch(taps: &std::sync::Arc<OpenTaps>) -> TapWatch {
         let reader = taps.open(TapScope::default(), Filter::default(), 50).unwrap();
-        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        TapWatch::new(reader, Arc::new(Fleet::new(Duration::ZERO)), CancellationToken::new(), permit)
+        let permit = std::sync::Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        TapWatch::new(reader, sample::reader(), permit)
     }
 
     #[test]
@@ -220,7 +228,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_tap_ends_with_its_page() {
-        let taps = Arc::<OpenTaps>::default();
+        let taps = std::sync::Arc::<OpenTaps>::default();
         let mut watch = watch(&taps);
         assert!(watch.next().await.is_some(), "the page learns at once that it is connected");
         assert_eq!((taps.count(), watch.said.pods.as_str()), (1, "No pod is tapped yet"));
@@ -230,8 +238,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_refused_reader_gets_the_reason_and_no_more() {
-        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
-        let mut watch = TapWatch::refused("too many", CancellationToken::new(), permit);
+        let permit = std::sync::Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let mut watch = TapWatch::refused("too many", sample::reader(), permit);
         assert!(watch.next().await.is_some() && watch.next().await.is_none());
         assert_eq!(watch.said.ended, "too many.");
     }

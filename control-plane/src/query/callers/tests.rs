@@ -11,6 +11,7 @@ use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 
 use crate::counts::fleet::stream_session::StreamSession;
+use crate::model::principal::Namespaces;
 use crate::model::reporter::Reporter;
 use crate::query::callers::*;
 
@@ -75,11 +76,11 @@ fn addresses_of_pods_are_named_by_service_and_no_hit_is_missing() {
     report(&copies[0], &timeline, &[(address("10.0.0.1"), 20), (address("fd00::2"), 3), (address("192.0.2.7"), 4)]);
     report(&copies[1], &timeline, &[(address("fd00::2"), 7), (address("10.0.0.3"), 31), (None, 2)]);
 
-    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), &Namespaces::All, NOW_MS);
     let expected = ["admin 31 [admin-0 31]", "web 30 [web-0 20, web-1 10]", "192.0.2.7 4 []", "others 2 []"];
     assert_eq!(describe(&called_by), expected);
     assert_eq!((called_by.sum.calls.hits, called_by.unknown_hits), (67, 0));
-    let all = CalledBy::from_all(&fleet, &timeline, NOW_MS);
+    let all = CalledBy::from_all(&fleet, &timeline, &Namespaces::All, NOW_MS);
     assert_eq!(describe(&all[&series(&timeline).id]), expected);
     let share: f64 = called_by.callers.iter().map(|caller| caller.received.share_lately_of(called_by.sum)).sum();
     assert!((share - 1.0).abs() < 1e-9);
@@ -94,10 +95,10 @@ fn callers_outlive_the_process_and_the_pod_that_reported_them() {
         report(&pod, &timeline, &[(address("192.0.2.7"), 10)]);
         pod.record_bye(NOW_MS);
     }
-    assert_eq!(describe(&CalledBy::from_series(&fleet, &series(&timeline), NOW_MS)), ["192.0.2.7 20 []"]);
+    assert_eq!(describe(&CalledBy::from_series(&fleet, &series(&timeline), &Namespaces::All, NOW_MS)), ["192.0.2.7 20 []"]);
     fleet.evict_gone(NOW_MS + 60_000);
     assert_eq!(fleet.pods().len(), 0);
-    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), &Namespaces::All, NOW_MS);
     assert_eq!((describe(&called_by), called_by.unknown_hits), (vec!["192.0.2.7 20 []".to_owned()], 0));
 }
 
@@ -109,7 +110,7 @@ fn requests_without_reported_callers_are_unknown() {
     let mut before = GoldenMetrics::default();
     before.hits = 5;
     series(&timeline).restore_total(None, &before);
-    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), &Namespaces::All, NOW_MS);
     assert_eq!((called_by.sum.calls.hits, called_by.unknown_hits), (10, 5));
 }
 
@@ -121,7 +122,7 @@ fn addresses_over_the_limit_are_the_others() {
         let one = |at: u32| (Some(Ipv4Addr::from(0x0a00_0000 + number * 100 + at).into()), u64::from(at) + 1);
         report(&pod, &timeline, &(0..CALLERS_MAX as u32).map(one).collect::<Vec<_>>());
     }
-    let called_by = CalledBy::from_series(&fleet, &series(&timeline), NOW_MS);
+    let called_by = CalledBy::from_series(&fleet, &series(&timeline), &Namespaces::All, NOW_MS);
     assert_eq!(called_by.callers.len(), ADDRESSES_MAX + 1);
     let sum: u64 = called_by.callers.iter().map(|caller| caller.received.calls.hits).sum();
     assert_eq!((sum, called_by.sum.calls.hits), (20 * 528, 20 * 528));

@@ -9,6 +9,7 @@ use crate::counts::fleet::pod_index::PodIndex;
 use crate::counts::fleet::process_counts::endpoint_counts::EndpointCounts;
 use crate::counts::timeline::series::Series;
 use crate::model::pod::{PodState, Serving};
+use crate::model::principal::Namespaces;
 use crate::model::rules_state::RulesState;
 use crate::query::snapshot::PodRow;
 
@@ -84,8 +85,8 @@ impl FleetView {
         })
     }
 
-    /// A row for each pod, by name.
-    pub(super) fn into_rows(self, rules: &RulesState) -> Vec<PodRow> {
+    /// A row for each pod of these namespaces, by name.
+    pub(super) fn into_rows(self, rules: &RulesState, namespaces: &Namespaces) -> Vec<PodRow> {
         let mut claimants: HashMap<String, u32> = HashMap::new();
         for pod in self.seen.iter().filter(|pod| pod.connected_ms.is_some() && pod.state == PodState::Reporting) {
             *claimants.entry(pod.workload.pod_uid.clone()).or_default() += 1;
@@ -97,6 +98,7 @@ impl FleetView {
                 rows[*at].revision_wanted = revision;
             }
         }
+        rows.retain(|row| namespaces.contain(&row.workload.namespace));
         rows
     }
 

@@ -13,10 +13,10 @@ use crate::model::slot_outcomes::SlotOutcomes;
 use crate::model::switch::Switch;
 use crate::model::traffic::SPARK_POINTS;
 use crate::model::window::QueryWindow;
+use crate::query::reader::Reader;
 use crate::query::snapshot::pods::FleetView;
 use crate::query::snapshot::switches::Switches;
 use crate::query::snapshot::{EndpointRow, PodRow, Snapshot};
-use crate::state::AppState;
 
 /// The period of rates when the window is all time.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
@@ -25,19 +25,16 @@ const RATE_WINDOW: Duration = Duration::from_secs(10);
 const SPARK_WINDOW: Duration = Duration::from_secs(300);
 
 impl Snapshot {
-    /// The mesh at `now_ms`. `past` is what is on disk of the window: see [`long_windows::read`](crate::query::long_windows::read).
-    pub fn take(mesh: &AppState, window: QueryWindow, past: Option<&LongRange>, now_ms: u64) -> Self {
-        Self::take_of(mesh, window, past, now_ms, |_| true)
-    }
-
-    /// The same, with the rows of these series only: a page of one endpoint pays for one.
-    pub(crate) fn take_of(
-        mesh: &AppState,
+    /// The mesh at `now_ms`, with the rows of these series only: a page of one endpoint pays for one. `past` is what is on
+    /// disk of the window: see [`long_windows::read`](crate::query::long_windows::read).
+    pub(in crate::query) fn take_of(
+        reader: &Reader,
         window: QueryWindow,
         past: Option<&LongRange>,
         now_ms: u64,
         of: impl Fn(&Series) -> bool,
     ) -> Self {
+        let mesh = reader.mesh();
         let rules = mesh.rules.state();
         let pods = FleetView::seen(&mesh.fleet, now_ms);
         let switches = Switches::from_rules(&rules);
@@ -50,7 +47,7 @@ impl Snapshot {
             let (serving, switch) = switches.of_endpoint(series, &pods);
             EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past) }
         };
-        let series = mesh.timeline.all();
+        let series = reader.series();
         let endpoints = series.iter().filter(|series| of(series)).map(|series| row(series)).filter(is_shown).collect();
         Self {
             taken_ms: now_ms,
@@ -59,12 +56,12 @@ impl Snapshot {
             since_ms,
             before_ms: stretches.before_ms(past),
             endpoints,
-            pods: pods.into_rows(&rules),
+            pods: pods.into_rows(&rules, reader.namespaces()),
             standing: mesh.window_queue.durability(),
             store_replaced: mesh.store_replaced().map(str::to_owned),
             recovery: mesh.recovery.waiting(Instant::now()),
             revision: rules.revision,
-            audit_entries: rules.audit_entries,
+            audit_entries: reader.audit_entries(),
         }
     }
 }
@@ -75,11 +72,11 @@ fn is_shown(row: &EndpointRow) -> bool {
 }
 
 /// Every pod, by name.
-pub(crate) fn pods(mesh: &AppState, now_ms: u64) -> Vec<PodRow> {
+pub(in crate::query) fn pods(reader: &Reader, now_ms: u64) -> Vec<PodRow> {
     // The rules are read first: a pod that has not confirmed at least their revision is then
     // behind.
-    let rules = mesh.rules.state();
-    FleetView::seen(&mesh.fleet, now_ms).into_rows(&rules)
+    let rules = reader.mesh().rules.state();
+    FleetView::seen(&reader.mesh().fleet, now_ms).into_rows(&rules, reader.namespaces())
 }
 
 /// The time ranges that the numbers of one snapshot cover.

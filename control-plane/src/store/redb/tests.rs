@@ -34,6 +34,7 @@ fn entry(number: u64) -> AuditEntry {
         number,
         at_ms: 7,
         by: "operator".into(),
+        address: None,
         event: AuditEvent::TurnedOff,
         rule: Some("r1".into()),
         revision: Some(1),
