@@ -18,6 +18,7 @@ mod disable;
 mod enable;
 mod endpoint_ref;
 mod find;
+mod hash_password;
 mod hints;
 mod history;
 mod inject;
@@ -91,6 +92,7 @@ enum Command {
     Inject(inject::InjectOptions),
     Uninject(inject::UninjectOptions),
     Dashboard(dashboard::DashboardOptions),
+    HashPassword(hash_password::HashPasswordOptions),
     Completions(completions::CompletionsOptions),
     Man(man::ManOptions),
     #[command(hide = true)]
@@ -166,6 +168,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Check(options) => check::run(options, paint, interrupts).await,
         Command::Inject(options) => inject::run(options, interrupts).await,
         Command::Uninject(options) => inject::run_back(options, interrupts).await,
+        Command::HashPassword(options) => hash_password::run(options, interrupts).await.map(|()| ExitCode::SUCCESS),
         Command::Dashboard(options) => dashboard::run(options).await,
         Command::Completions(options) => completions::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Man(options) => man::run(&options, Sitio::command()).map(|()| ExitCode::SUCCESS),

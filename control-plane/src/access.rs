@@ -1,4 +1,4 @@
-//! Access control of the HTTP port: without a token this machine only, with one its holders; no page of another site.
+//! Access control of the HTTP port: who sends a request, sign-in and sign-out; no page of another site.
 
 use std::sync::Arc;
 
@@ -11,16 +11,23 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::access::policy::Access;
 use crate::access::refusal::Wants;
 
+mod account_page;
+pub mod accounts;
 pub mod caller;
+pub mod password;
 pub mod policy;
 mod refusal;
 mod sender;
 pub mod sessions;
+pub mod settings;
 mod sign_in;
 
 /// Wraps all routes in the access check, and adds the sign-in page.
 pub fn guard(access: Arc<Access>, routes: Router) -> Router {
-    let routes = if access.token.is_some() { routes.merge(sign_in::routes(Arc::clone(&access))) } else { routes };
+    let routes = match access.options.needs_sign_in() {
+        true => routes.merge(sign_in::routes(Arc::clone(&access))).merge(account_page::routes(Arc::clone(&access))),
+        false => routes,
+    };
     routes.layer(middleware::from_fn_with_state(access, check))
 }
 

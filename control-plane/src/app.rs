@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::caller::TrustedProxies;
 use crate::access::policy::Access;
-use crate::access::sessions::{KEY_FILE, SessionKey};
+use crate::access::sessions::file::SESSIONS_FILE;
+use crate::access::settings::SignInSettings;
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::counts::memory::Budget;
@@ -56,6 +57,8 @@ pub struct AppOptions {
     pub keep: Keep,
     /// What sidecars and people authenticate with; needed on anything but loopback.
     pub token: Option<SecretToken>,
+    /// How people and scripts sign in, besides the token.
+    pub sign_in: SignInSettings,
     /// How long a pod that is gone is remembered.
     pub forget_pods_after: Duration,
     /// TLS on the port for sidecars.
@@ -81,6 +84,7 @@ impl AppOptions {
             data_dir: data_dir.into(),
             keep: Keep::DEFAULT,
             token: None,
+            sign_in: SignInSettings::default(),
             forget_pods_after: FORGET_PODS_AFTER,
             tls: TlsSettings::default(),
             plaintext: PlaintextPolicy::Loopback,
@@ -108,19 +112,22 @@ pub struct AppListeners {
 pub async fn run(options: AppOptions, listeners: AppListeners, drain: CancellationToken) -> anyhow::Result<()> {
     let (http, grpc) = (listen(listeners.http)?, listen(listeners.grpc)?);
     let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
-    if options.token.is_none() && !(http_address.ip().is_loopback() && grpc_address.ip().is_loopback()) {
-        bail!("a control plane that listens on other addresses than loopback needs a token");
+    let is_open = options.token.is_none() && !options.sign_in.is_given();
+    if (is_open && !http_address.ip().is_loopback()) || (options.token.is_none() && !grpc_address.ip().is_loopback()) {
+        bail!("a control plane that listens on other addresses than loopback needs a sign-in, and a token for sidecars");
     }
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
-    let (state, window_writer, sessions) = open(&options, grpc_address, leaving.clone()).await?;
+    let (state, window_writer) = open(&options, grpc_address, leaving.clone()).await?;
+    let (token, public_url, proxies) = (options.token.clone(), options.public_url.clone(), options.trusted_proxies.clone());
+    let access = options.sign_in.clone().open(&options.data_dir, token, public_url, proxies).await?;
     let certificate = certificate(&options, grpc_address).await?;
     let acceptor = certificate.clone().map(|certificate| options.tls.acceptor(certificate)).transpose()?;
-    let access = Access::new(options.token.clone(), sessions, options.public_url.clone(), options.trusted_proxies);
     tracing::info!("memory for what sidecars report: {}", options.budget);
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 
     let mut parts = JoinSet::new();
+    parts.spawn(refresh_access(Arc::clone(&access), leaving.clone()));
     parts.spawn(serve_http(Arc::clone(&state), http, access, options.public_url));
     let admission = AdmissionPolicy {
         token: options.token,
@@ -174,22 +181,26 @@ async fn open(
     options: &AppOptions,
     stream_address: SocketAddr,
     drain: CancellationToken,
-) -> anyhow::Result<(Arc<AppState>, WindowWriter, SessionKey)> {
+) -> anyhow::Result<(Arc<AppState>, WindowWriter)> {
     let (data_dir, keep, fleet) =
         (options.data_dir.clone(), options.keep, Fleet::with_budget(options.budget, options.forget_pods_after));
     let opening = tokio::task::spawn_blocking(move || {
         data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
         let store = Arc::new(RedbStore::open_with(&data_dir, keep)?);
-        let sessions = SessionKey::in_folder(&data_dir);
         let (state, window_writer) = AppState::open(store, fleet, stream_address, drain)?;
         if let Some(why) = store_id::check(&data_dir, &state.rules.state().store) {
             state.warn_store_replaced(why);
         }
-        data_folder::close_files(&data_dir, &[FILE, KEY_FILE, ID_FILE]);
-        Ok::<_, StoreError>((state, window_writer, sessions))
+        data_folder::close_files(&data_dir, &[FILE, SESSIONS_FILE, ID_FILE]);
+        Ok::<_, StoreError>((state, window_writer))
     });
-    let (state, window_writer, sessions) = opening.await.context("open the store")??;
-    Ok((Arc::new(state), window_writer, sessions))
+    let (state, window_writer) = opening.await.context("open the store")??;
+    Ok((Arc::new(state), window_writer))
+}
+
+async fn refresh_access(access: Arc<Access>, drain: CancellationToken) -> anyhow::Result<()> {
+    access.run(drain).await;
+    Ok(())
 }
 
 /// The certificate for sidecars: on loopback only if one is configured.

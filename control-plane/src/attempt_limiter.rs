@@ -1,4 +1,4 @@
-//! Limits how many wrong tokens one address may try, and logs each address that tries one.
+//! Limits how many wrong tokens and passwords an address or a user may try, and logs each address that tries one.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
@@ -16,7 +16,7 @@ const BURST: u32 = 10;
 /// How long it takes until an address may try one more.
 const REFILL: Duration = Duration::from_secs(6);
 
-/// Addresses that are remembered. Each takes about 200 bytes; an address is forgotten once it may try [`BURST`] again.
+/// Addresses and users that are remembered. Each takes about 200 bytes; one is forgotten once it may try [`BURST`] again.
 const ADDRESSES_MAX: usize = 4096;
 
 /// Wrong tokens that an address may repeat at no cost: a pod with an old token sends that one for hours, and must not
@@ -26,8 +26,17 @@ const REPEATED_MAX: usize = 8;
 /// The attempts of each address with wrong tokens.
 #[derive(Debug, Default)]
 pub struct Guesses {
-    budgets: Mutex<HashMap<IpAddr, AttemptBudget>>,
+    budgets: Mutex<HashMap<AttemptKey, AttemptBudget>>,
     hasher: RandomState,
+}
+
+/// Whose attempts are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum AttemptKey {
+    /// An address; for IPv6 its network.
+    Address(IpAddr),
+    /// A user, by the hash of the name that was tried.
+    User(u64),
 }
 
 /// The result of checking a presented token.
@@ -56,24 +65,63 @@ struct AttemptBudget {
 impl Guesses {
     /// Compares the token that `from` presents with the right one, if the address may try.
     pub fn check(&self, token: &SecretToken, shown: &str, from: IpAddr, now: Instant) -> Guess {
+        self.check_by(shown, from, now, || token.is(shown))
+    }
+
+    /// The same, where `is_right` compares.
+    pub fn check_by(&self, shown: &str, from: IpAddr, now: Instant, is_right: impl Fn() -> bool) -> Guess {
         let from = network(from);
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(budget) = budgets.get_mut(&from) else {
-            if token.is(shown) {
+        let Some(budget) = budgets.get_mut(&AttemptKey::Address(from)) else {
+            if is_right() {
                 return Guess::Right;
             }
-            make_room(&mut budgets, now);
-            // If there is still no room, all further addresses share one budget.
-            let key = if budgets.len() < ADDRESSES_MAX { from } else { IpAddr::V6(Ipv6Addr::UNSPECIFIED) };
-            let budget = budgets.entry(key).or_insert_with(|| AttemptBudget { full_at: now, tried: VecDeque::new() });
-            return budget.spend(self.hasher.hash_one(shown), from, now);
+            return budget_of(&mut budgets, AttemptKey::Address(from), now).spend(self.hasher.hash_one(shown), from, now);
         };
         match budget.retry_after(now) {
-            None if token.is(shown) => Guess::Right,
+            None if is_right() => Guess::Right,
             _ if budget.tried.contains(&self.hasher.hash_one(shown)) => Guess::Wrong,
             _ => budget.spend(self.hasher.hash_one(shown), from, now),
         }
     }
+
+    /// Counts an attempt to sign in as a user before the password is verified, which takes a while: attempts at the same
+    /// time are no way around the limit. Returns how long to wait if there were too many, for the address or the user.
+    pub fn begin(&self, user: &str, from: IpAddr, now: Instant) -> Result<(), Duration> {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.keys(user, from);
+        let waits = keys.iter().filter_map(|key| budgets.get(key)?.retry_after(now));
+        if let Some(retry_after) = waits.max() {
+            return Err(retry_after);
+        }
+        for key in keys {
+            let budget = budget_of(&mut budgets, key, now);
+            budget.full_at = budget.full_at.max(now) + REFILL;
+        }
+        Ok(())
+    }
+
+    /// Gives an attempt back that has succeeded.
+    pub fn succeeded(&self, user: &str, from: IpAddr) {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in self.keys(user, from) {
+            if let Some(budget) = budgets.get_mut(&key) {
+                budget.full_at = budget.full_at.checked_sub(REFILL).unwrap_or(budget.full_at);
+            }
+        }
+    }
+
+    fn keys(&self, user: &str, from: IpAddr) -> [AttemptKey; 2] {
+        [AttemptKey::Address(network(from)), AttemptKey::User(self.hasher.hash_one(user))]
+    }
+}
+
+/// The budget of a key. If there is no room for one more, all further keys share one.
+fn budget_of(budgets: &mut HashMap<AttemptKey, AttemptBudget>, key: AttemptKey, now: Instant) -> &mut AttemptBudget {
+    make_room(budgets, now);
+    let has_room = budgets.contains_key(&key) || budgets.len() < ADDRESSES_MAX;
+    let key = if has_room { key } else { AttemptKey::Address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) };
+    budgets.entry(key).or_insert_with(|| AttemptBudget { full_at: now, tried: VecDeque::new() })
 }
 
 impl AttemptBudget {
@@ -101,7 +149,7 @@ impl AttemptBudget {
     }
 }
 
-fn make_room(budgets: &mut HashMap<IpAddr, AttemptBudget>, now: Instant) {
+fn make_room(budgets: &mut HashMap<AttemptKey, AttemptBudget>, now: Instant) {
     if budgets.len() >= ADDRESSES_MAX {
         budgets.retain(|_, budget| budget.full_at > now);
     }
@@ -142,6 +190,22 @@ mod tests {
             assert_eq!(guesses.check(&token, "an-old-token", from(1), now), Guess::Wrong);
         }
         assert_eq!(guesses.check(&token, "the-right-token", from(1), now), Guess::Right);
+    }
+
+    #[test]
+    fn attempts_at_the_same_time_count_for_the_address_and_for_the_user() {
+        let (guesses, now) = (Guesses::default(), Instant::now());
+        for last in 0..BURST {
+            assert_eq!(guesses.begin("anna", from(last as u8), now), Ok(()), "{last}");
+        }
+        assert_eq!(guesses.begin("anna", from(99), now), Err(REFILL), "from whatever address");
+        assert_eq!(guesses.begin("ben", from(99), now), Ok(()));
+        for last in 0..BURST {
+            let _ = guesses.begin(&format!("user {last}"), from(1), now);
+        }
+        assert!(guesses.begin("cleo", from(1), now).is_err(), "whatever the user");
+        guesses.succeeded("anna", from(2));
+        assert_eq!(guesses.begin("anna", from(99), now), Ok(()), "what has succeeded does not count");
     }
 
     #[test]

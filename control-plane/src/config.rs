@@ -12,6 +12,8 @@ use clap::{ArgAction, Command, CommandFactory, FromArgMatches, Parser};
 use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
 
 use crate::access::caller::TrustedProxies;
+use crate::access::settings::SignInSettings;
+use crate::app::STREAMS_PER_ADDRESS_MAX;
 use crate::grpc::admission::PlaintextPolicy;
 use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
@@ -53,6 +55,9 @@ pub struct ControlPlaneConfig {
     /// Accept sidecars without TLS from other machines, too: the network is protected by something else, or sidecars are being upgraded.
     #[arg(long, env = "SITIO_ALLOW_PLAINTEXT", value_name = "BOOL", default_value_t = false, action = ArgAction::Set)]
     allow_plaintext: bool,
+    /// How people and scripts sign in.
+    #[command(flatten)]
+    pub sign_in: SignInSettings,
     /// How long a pod that is gone is remembered, such as 30m or 1h.
     #[arg(long, env = "SITIO_FORGET_PODS_AFTER", value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration)]
     pub forget_pods_after: Duration,
@@ -99,13 +104,14 @@ impl ControlPlaneConfig {
 
     /// Requires a token that cannot be guessed if a port is reachable from other machines.
     fn check_token(&self, token: Option<&SecretToken>) -> Result<(), NotConfigured> {
-        let beyond = [self.http_addr, self.grpc_addr].into_iter().find(|address| !address.ip().is_loopback());
+        let needs_token = [self.http_addr].into_iter().filter(|_| !self.sign_in.is_given()).chain([self.grpc_addr]);
+        let beyond = needs_token.into_iter().find(|address| !address.ip().is_loopback());
         let Some(address) = beyond else { return Ok(()) };
         let reached = format!("{address} is reachable from other machines");
         match token.map(SecretToken::bytes) {
-            None => {
-                Err(NotConfigured::Senseless(format!("{reached}, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE")))
-            }
+            None => Err(NotConfigured::Senseless(format!(
+                "{reached}, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE; for people, SITIO_USERS_FILE names users"
+            ))),
             Some(bytes) if bytes < TOKEN_BYTES_MIN => Err(NotConfigured::Senseless(format!(
                 "{reached}, so the token must have at least {TOKEN_BYTES_MIN} letters, and SITIO_TOKEN has {bytes}: \
                  make one by openssl rand -hex 32"
@@ -189,8 +195,8 @@ pub fn read() -> Result<Configured, NotConfigured> {
     let token = token(&config)?;
     config.check_token(token.as_ref())?;
     let mut warnings = warnings;
-    if token.is_none() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
-        warnings.push("SITIO_PUBLIC_URL is set without a token: every client behind the proxy has full access".to_owned());
+    if token.is_none() && !config.sign_in.is_given() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
+        warnings.push("SITIO_PUBLIC_URL is set without a sign-in: every client behind the proxy has full access".to_owned());
     }
     Ok(Configured { config, token, warnings })
 }

@@ -59,6 +59,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         tls: config.tls,
         data_dir: config.data_dir,
         token,
+        sign_in: config.sign_in,
         forget_pods_after: config.forget_pods_after,
         streams_per_address_max: config.streams_per_address_max.unwrap_or_else(|| budget.streams_of_address()),
         public_url: config.public_url,

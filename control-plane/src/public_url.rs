@@ -47,6 +47,11 @@ impl PublicUrl {
         format!("{}{}", self.origin(), self.path)
     }
 
+    /// The path: empty, or without a slash at the end.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
     /// The part of a path below this URL's path; `None` if it is not below it.
     pub fn below<'a>(&self, path: &'a str) -> Option<&'a str> {
         let rest = path.strip_prefix(&self.path).filter(|_| !self.path.is_empty())?;

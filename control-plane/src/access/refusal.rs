@@ -35,17 +35,24 @@ struct RefusalPage<'a> {
 impl AccessDenied {
     /// The token is missing or wrong.
     pub(super) fn sign_in() -> Self {
-        let detail = "send the control plane's token as Authorization: Bearer, or sign in on the dashboard";
+        let detail = "send a token as Authorization: Bearer, or sign in on the dashboard";
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first", detail)
     }
 
-    /// The address has sent too many wrong tokens.
+    /// Too many sign-ins wait for their passwords to be verified.
+    pub(super) fn busy() -> Self {
+        let detail = "too many sign-ins are being checked: try again in a second";
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "Too many sign-ins", detail);
+        Self { retry_after: Some(Duration::from_secs(1)), ..refusal }
+    }
+
+    /// The address or the user has sent too many wrong tokens or passwords.
     pub(super) fn too_many_guesses(retry_after: Duration) -> Self {
         let detail = format!(
-            "too many wrong tokens from this address: wait {} s and send the right one, which is the SITIO_TOKEN of the control plane",
+            "too many wrong tokens or passwords from this address, or for this user: wait {} s, then send the right one",
             seconds(retry_after)
         );
-        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "guesses", "Too many wrong tokens", detail);
+        let refusal = Self::new(StatusCode::TOO_MANY_REQUESTS, "guesses", "Too many attempts", detail);
         Self { retry_after: Some(retry_after), ..refusal }
     }
 

@@ -1,120 +1,221 @@
-//! Sign-in sessions: a cookie with its expiry, signed with a random key and bound to the token.
+//! Sign-in sessions: kept by the control plane, bounded, revocable, with random ids of which only hashes are stored.
+//!
+//! No library is used: `tower-sessions` stores ids unhashed, and bounds neither sessions nor their number per user.
 
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 
-use crate::data_folder;
-use crate::token::SecretToken;
+use crate::access::accounts::{Fingerprint, fingerprint};
+use crate::access::sessions::file::{SessionFile, StoredSession};
+use crate::model::principal::Role;
+
+pub mod cookie;
+pub mod file;
 
 /// How long one sign-in lasts: a working day.
-pub(super) const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
+pub const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// The cookie's name.
-pub(super) const COOKIE: &str = "sitio_session";
+/// How long a session lasts in which nothing is done. An open page with live numbers counts as being used.
+const IDLE: Duration = Duration::from_secs(4 * 60 * 60);
 
-/// The file with the key, in the data folder.
-pub const KEY_FILE: &str = "session.key";
+/// Sessions of one user: some browsers on some machines. One more ends the one that was not used for longest.
+const OF_USER_MAX: usize = 16;
 
-/// Bytes of the key: as many as the hash output has.
-const KEY_BYTES: usize = 32;
+/// Sessions of all users. Each takes half a kilobyte, and up to 4 KiB with a provider's token.
+const SESSIONS_MAX: usize = 4096;
 
-/// The key that signs sessions. It is random, so that a session reveals nothing about the token. It is stored in the
-/// data folder, so that sessions survive a restart. Each signature covers the token: another token ends all sessions.
-#[derive(Clone)]
-pub struct SessionKey([u8; KEY_BYTES]);
+/// Bytes of an id: 256 random bits cannot be guessed.
+const ID_BYTES: usize = 32;
 
-impl SessionKey {
-    /// A key that is valid as long as this process.
-    pub fn random() -> Self {
-        Self(rand::random())
-    }
+/// All open sessions.
+#[derive(Debug)]
+pub struct Sessions {
+    open: Mutex<HashMap<Fingerprint, Session>>,
+    file: SessionFile,
+}
 
-    /// The key in this folder; a new one, if there is none. It does file I/O, so it may block.
-    pub fn in_folder(folder: &Path) -> Self {
-        let file = folder.join(KEY_FILE);
-        match std::fs::read(&file).map(<[u8; KEY_BYTES]>::try_from) {
-            Ok(Ok(key)) => return Self(key),
-            Ok(Err(_)) => {
-                tracing::warn!(file = %file.display(), "the session key is damaged: created a new one, users must sign in again");
-            }
-            Err(_) => {}
+/// One session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Whose it is.
+    pub owner: SessionOwner,
+    began_s: u64,
+    used_s: u64,
+    /// Cancelled when the session ends. Requests and streams that use the session hold clones.
+    pub ends: Arc<CancellationToken>,
+}
+
+/// Whose session it is, and what it was opened with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionOwner {
+    /// The holder of the shared token.
+    Token {
+        /// Of the token.
+        credential: Fingerprint,
+    },
+    /// A user of the users file, which says what they may do now.
+    User {
+        /// The name.
+        name: String,
+        /// Of the password's hash.
+        credential: Fingerprint,
+    },
+    /// A user of the OpenID provider, with what the provider said at the sign-in.
+    OpenId {
+        /// The provider's identifier of the user.
+        subject: String,
+        /// The name.
+        name: String,
+        /// The role.
+        role: Role,
+        /// The namespaces; `None` for all.
+        namespaces: Option<Vec<String>>,
+        /// The id token, which the provider wants back at the sign-out.
+        id_token: String,
+    },
+}
+
+impl SessionOwner {
+    /// Whether two sessions are of the same user.
+    fn is_same_user(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token { .. }, Self::Token { .. }) => true,
+            (Self::User { name, .. }, Self::User { name: other, .. }) => name == other,
+            (Self::OpenId { subject, .. }, Self::OpenId { subject: other, .. }) => subject == other,
+            _ => false,
         }
-        let key = Self::random();
-        if let Err(error) = data_folder::write_private(&file, &key.0) {
-            tracing::warn!(%error, file = %file.display(), "the session key could not be stored: users must sign in again after a restart");
-        }
-        key
-    }
-
-    /// A session that begins at `now_s`, seconds since the Unix epoch: its expiry and the signature over it.
-    pub(super) fn open(&self, token: &SecretToken, now_s: u64) -> String {
-        let ends_s = now_s + SESSION.as_secs();
-        format!("{ends_s}.{}", self.signed(token, ends_s))
-    }
-
-    /// Whether a session was opened with this key and this token, and has not expired.
-    pub(super) fn is_open(&self, token: &SecretToken, session: &str, now_s: u64) -> bool {
-        let Some((ends, signature)) = session.split_once('.') else { return false };
-        let Ok(ends_s) = ends.parse::<u64>() else { return false };
-        // No session lasts longer than one that begins now, even if a clock was wrong before.
-        let is_lasting = ends_s > now_s && ends_s <= now_s + SESSION.as_secs();
-        is_lasting && SecretToken::new(&self.signed(token, ends_s)).is_some_and(|expected| expected.is(signature))
-    }
-
-    fn signed(&self, token: &SecretToken, ends_s: u64) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("a key of any length will do");
-        mac.update(format!("session until {ends_s}\0").as_bytes());
-        mac.update(token.secret().as_bytes());
-        let mut text = String::new();
-        for byte in mac.finalize().into_bytes() {
-            let _ = write!(text, "{byte:02x}");
-        }
-        text
     }
 }
 
-impl std::fmt::Debug for SessionKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SessionKey(…)")
+impl Sessions {
+    /// The sessions of a data folder that are not over. It does file I/O, so it may block.
+    pub fn in_folder(folder: &Path, now_s: u64) -> Self {
+        let (file, stored) = SessionFile::in_folder(folder);
+        let session =
+            |StoredSession { id, owner, began_s, used_s }| (id, Session { owner, began_s, used_s, ends: Arc::default() });
+        let mut open: HashMap<_, _> = stored.into_iter().take(SESSIONS_MAX).map(session).collect();
+        open.retain(|_, session| !session.is_over(now_s));
+        Self { open: Mutex::new(open), file }
+    }
+
+    /// Opens a session; returns its id, which only the browser knows. It is on disk when this returns.
+    pub async fn open(&self, owner: SessionOwner, now_s: u64) -> String {
+        let mut id = String::new();
+        for byte in rand::random::<[u8; ID_BYTES]>() {
+            let _ = write!(id, "{byte:02x}");
+        }
+        {
+            let mut open = self.lock();
+            make_room(&mut open, &owner);
+            let session = Session { owner, began_s: now_s, used_s: now_s, ends: Arc::default() };
+            open.insert(fingerprint(&id), session);
+        }
+        self.write().await;
+        id
+    }
+
+    /// The session of an id, if it is not over; it counts as used now.
+    pub fn find(&self, id: &str, now_s: u64) -> Option<Session> {
+        let mut open = self.lock();
+        let session = open.get_mut(&fingerprint(id)).filter(|session| !session.is_over(now_s))?;
+        session.used_s = session.used_s.max(now_s);
+        Some(session.clone())
+    }
+
+    /// Ends a session; returns whose it was.
+    pub async fn end(&self, id: &str) -> Option<SessionOwner> {
+        let ended = self.lock().remove(&fingerprint(id))?;
+        ended.ends.cancel();
+        self.write().await;
+        Some(ended.owner)
+    }
+
+    /// Ends all sessions of the user of this one; returns whose they were.
+    pub async fn end_all_like(&self, id: &str) -> Option<SessionOwner> {
+        let owner = self.lock().get(&fingerprint(id))?.owner.clone();
+        self.end_where(|session| session.owner.is_same_user(&owner));
+        self.write().await;
+        Some(owner)
+    }
+
+    /// Number of open sessions of the user of this one.
+    pub fn count_like(&self, id: &str) -> usize {
+        let open = self.lock();
+        let Some(owner) = open.get(&fingerprint(id)).map(|session| &session.owner) else { return 0 };
+        open.values().filter(|session| session.owner.is_same_user(owner)).count()
+    }
+
+    /// Ends the sessions that are over, and those whose owner may no longer sign in; writes the rest to disk.
+    pub async fn sweep(&self, may_stay: impl Fn(&SessionOwner) -> bool, now_s: u64) {
+        for session in self.lock().values_mut() {
+            // Something else than this map holds the end of a session while a request or a stream uses it.
+            if Arc::strong_count(&session.ends) > 1 {
+                session.used_s = session.used_s.max(now_s);
+            }
+        }
+        self.end_where(|session| session.is_over(now_s) || !may_stay(&session.owner));
+        self.write().await;
+    }
+
+    fn end_where(&self, is_over: impl Fn(&Session) -> bool) {
+        self.lock().retain(|_, session| {
+            let ends = is_over(session);
+            if ends {
+                session.ends.cancel();
+            }
+            !ends
+        });
+    }
+
+    async fn write(&self) {
+        self.file
+            .write(|| {
+                let stored = |(id, session): (&Fingerprint, &Session)| StoredSession {
+                    id: *id,
+                    owner: session.owner.clone(),
+                    began_s: session.began_s,
+                    // In minutes, so that a busy browser does not cause a write a second.
+                    used_s: session.used_s - session.used_s % 60,
+                };
+                self.lock().iter().map(stored).collect()
+            })
+            .await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Fingerprint, Session>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// A session of the future is over, too: a clock was wrong when it began.
+    fn is_over(&self, now_s: u64) -> bool {
+        let lasts = self.began_s <= now_s && now_s < self.began_s + SESSION.as_secs();
+        !lasts || now_s >= self.used_s + IDLE.as_secs()
+    }
+}
+
+/// Makes room for one more session of this owner.
+fn make_room(open: &mut HashMap<Fingerprint, Session>, owner: &SessionOwner) {
+    let of_user = open.values().filter(|session| session.owner.is_same_user(owner)).count();
+    let is_candidate = |session: &Session| of_user < OF_USER_MAX || session.owner.is_same_user(owner);
+    if of_user < OF_USER_MAX && open.len() < SESSIONS_MAX {
+        return;
+    }
+    let oldest = open.iter().filter(|(_, session)| is_candidate(session)).min_by_key(|(_, session)| session.used_s);
+    if let Some(id) = oldest.map(|(id, _)| *id)
+        && let Some(ended) = open.remove(&id)
+    {
+        ended.ends.cancel();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_holds_for_its_time_and_its_token_and_cannot_be_made_longer() {
-        let key = SessionKey::random();
-        let (token, other) = (SecretToken::new("s3cret").unwrap(), SecretToken::new("another").unwrap());
-        let session = key.open(&token, 1000);
-        let last_s = 1000 + SESSION.as_secs() - 1;
-        assert!(key.is_open(&token, &session, 1000) && key.is_open(&token, &session, last_s));
-        assert!(!key.is_open(&token, &session, last_s + 1), "it is over");
-        assert!(!key.is_open(&other, &session, 1000), "the token is another one now");
-        assert!(!SessionKey::random().is_open(&token, &session, 1000), "the token alone opens no session");
-        let (ends, signature) = session.split_once('.').unwrap();
-        let longer = format!("{}.{signature}", ends.parse::<u64>().unwrap() + 1);
-        for forged in [&longer, ends, "", ".", &format!("{ends}."), &session[..session.len() - 1], &format!("{session}0")] {
-            assert!(!key.is_open(&token, forged, 1001), "{forged:?}");
-        }
-        assert!(!key.is_open(&token, &key.open(&token, 5000), 1000), "it was opened by a clock that was ahead");
-    }
-
-    #[test]
-    fn a_session_survives_a_restart_and_its_key_is_private() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let token = SecretToken::new("s3cret").unwrap();
-        let session = SessionKey::in_folder(folder.path()).open(&token, 1000);
-        assert!(SessionKey::in_folder(folder.path()).is_open(&token, &session, 1000));
-        let file = folder.path().join(KEY_FILE);
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-        std::fs::write(&file, "short").unwrap();
-        assert!(!SessionKey::in_folder(folder.path()).is_open(&token, &session, 1000), "a damaged key is replaced");
-    }
-}
+mod tests;

@@ -1,40 +1,51 @@
-//! The sign-in page: one field for the token, which becomes a session cookie that no script can read.
+//! The sign-in page: a user and a password, or the shared token, become a session.
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use askama::Template;
 use axum::Router;
 use axum::extract::rejection::FormRejection;
-use axum::extract::{Extension, Form, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, Form, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
+use crate::access::accounts::file::UsersFile;
+use crate::access::accounts::fingerprint;
+use crate::access::password::PASSWORD_BYTES_MAX;
 use crate::access::policy::{Access, SIGN_IN};
 use crate::access::refusal::{AccessDenied, Wants, html};
-use crate::access::sessions::{COOKIE, SESSION};
+use crate::access::sessions::{SESSION, SessionOwner};
 use crate::attempt_limiter::Guess;
 use crate::clock;
 use crate::dashboard::root::Root;
 use crate::http::PeerAddr;
-use crate::public_url::PublicUrl;
+
+/// Bytes of the form: a user, a password, and the address of the page to return to.
+const FORM_BYTES_MAX: usize = 16 << 10;
 
 pub(super) fn routes(access: Arc<Access>) -> Router {
-    Router::new().route(SIGN_IN, get(page).post(sign_in)).with_state(access)
+    let limit = DefaultBodyLimit::max(FORM_BYTES_MAX);
+    Router::new().route(SIGN_IN, get(page).post(sign_in)).layer(limit).with_state(access)
 }
 
 /// The relative address of the sign-in page from `uri`, with `uri` as the page to return to.
 pub(super) fn address(uri: &Uri) -> String {
     let Some(root) = Root::from_path(uri.path()) else { return SIGN_IN.to_owned() };
     let back = uri.path_and_query().map_or("/", |back| back.as_str());
-    let encoded: String = back.bytes().map(encoded).collect();
-    format!("{root}{}?next={encoded}", &SIGN_IN[1..])
+    format!("{root}{}?next={}", &SIGN_IN[1..], encoded(back))
 }
 
-fn encoded(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }
+/// A text in a query.
+pub(super) fn encoded(text: &str) -> String {
+    let letter = |byte: u8| {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+        if is_plain { (byte as char).to_string() } else { format!("%{byte:02X}") }
+    };
+    text.bytes().map(letter).collect()
 }
 
 #[derive(Template)]
@@ -44,24 +55,39 @@ struct SignInPage {
     title: &'static str,
     next: String,
     /// What was wrong with the last attempt; empty before the first.
-    problem: &'static str,
+    problem: String,
+    /// The name that was tried.
+    user: String,
+    has_users: bool,
+    has_token: bool,
 }
 
 #[derive(Debug, Deserialize)]
-struct SignInForm {
+struct SignInQuery {
     #[serde(default)]
     next: String,
 }
 
 #[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
 struct Attempt {
+    user: String,
+    password: String,
     token: String,
-    #[serde(default)]
     next: String,
 }
 
-async fn page(Query(wanted): Query<SignInForm>) -> Response {
-    form(StatusCode::OK, &wanted.next, "")
+/// Why there is no session.
+enum SignInFailure {
+    /// The user, the password or the token is wrong.
+    Wrong(&'static str),
+    /// Too many attempts, by this address or as this user.
+    TooMany(AccessDenied),
+}
+
+async fn page(State(access): State<Arc<Access>>, Query(wanted): Query<SignInQuery>) -> Response {
+    form(&access, StatusCode::OK, &Attempt { next: wanted.next, ..Attempt::default() }, "")
 }
 
 async fn sign_in(
@@ -70,38 +96,86 @@ async fn sign_in(
     headers: HeaderMap,
     attempt: Result<Form<Attempt>, FormRejection>,
 ) -> Response {
-    let Ok(Form(Attempt { token: shown, next })) = attempt else {
-        return form(StatusCode::BAD_REQUEST, "/", "The form is incomplete. Try again.");
+    let Ok(Form(attempt)) = attempt else {
+        return form(&access, StatusCode::BAD_REQUEST, &Attempt::default(), "The form is incomplete. Try again.");
     };
-    // This route exists only with a token.
-    let Some(token) = access.token.as_ref() else { return Redirect::to("./").into_response() };
-    let peer: Option<IpAddr> = peer.map(|Extension(PeerAddr(peer))| peer);
-    match access.check_token(token, shown.trim(), peer, &headers) {
-        Guess::Right => {}
-        Guess::Wrong => return form(StatusCode::FORBIDDEN, &next, "Wrong token."),
-        Guess::TooMany { retry_after } => {
-            return AccessDenied::too_many_guesses(retry_after).answer(Wants::from_headers(&headers), SIGN_IN);
+    let from = access.address(peer.as_deref(), &headers);
+    let owner = if attempt.user.is_empty() && access.options.shared_token().is_some() {
+        access.owner_by_token(attempt.token.trim(), from)
+    } else {
+        access.owner_by_password(attempt.user.trim(), &attempt.password, from).await
+    };
+    match owner {
+        Ok(owner) => access.signed_in(owner, &attempt.next).await,
+        Err(SignInFailure::Wrong(why)) => form(&access, StatusCode::FORBIDDEN, &attempt, why),
+        Err(SignInFailure::TooMany(refusal)) => refusal.answer(Wants::from_headers(&headers), SIGN_IN),
+    }
+}
+
+impl Access {
+    /// Opens a session, and returns to the page that was asked for.
+    pub(super) async fn signed_in(&self, owner: SessionOwner, next: &str) -> Response {
+        let session = self.sessions.open(owner, clock::now_ms() / 1000).await;
+        let cookie = self.options.cookies().set_session(&session, SESSION);
+        ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{}", own(next)))).into_response()
+    }
+
+    fn owner_by_token(&self, shown: &str, from: IpAddr) -> Result<SessionOwner, SignInFailure> {
+        let token = self.options.shared_token().ok_or(SignInFailure::Wrong("Sign in with a user and a password."))?;
+        match self.guesses.check(token, shown, from, Instant::now()) {
+            Guess::Right => Ok(SessionOwner::Token { credential: fingerprint(token.secret()) }),
+            Guess::Wrong => Err(SignInFailure::Wrong("Wrong token.")),
+            Guess::TooMany { retry_after } => Err(SignInFailure::TooMany(AccessDenied::too_many_guesses(retry_after))),
         }
     }
-    let session = access.sessions.open(token, clock::now_ms() / 1000);
-    let cookie = set_cookie(&session, access.public_url.as_ref());
-    ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{}", own(&next)))).into_response()
+
+    async fn owner_by_password(&self, name: &str, password: &str, from: IpAddr) -> Result<SessionOwner, SignInFailure> {
+        const WRONG: SignInFailure = SignInFailure::Wrong("Wrong user or password.");
+        let accounts = self.options.users.as_ref().map(UsersFile::accounts).unwrap_or_default();
+        if password.len() > PASSWORD_BYTES_MAX || !accounts.has_users() {
+            return Err(WRONG);
+        }
+        let too_many = |wait| SignInFailure::TooMany(AccessDenied::too_many_guesses(wait));
+        self.guesses.begin(name, from, Instant::now()).map_err(too_many)?;
+        let user = accounts.user(name);
+        // An unknown user takes the time of a known one.
+        let hash = user.map(|user| &user.password).or_else(|| accounts.some_hash()).cloned();
+        let busy = |_| SignInFailure::TooMany(AccessDenied::busy());
+        let is_right = match hash {
+            Some(hash) => self.passwords.check(hash, password.to_owned()).await.map_err(busy)?,
+            None => false,
+        };
+        match user.filter(|_| is_right) {
+            Some(user) => {
+                self.guesses.succeeded(name, from);
+                tracing::info!(user = name, address = %from, "signed in");
+                Ok(SessionOwner::User { name: name.to_owned(), credential: user.account.credential })
+            }
+            None => {
+                // The name is not logged: people type their password into the wrong field.
+                tracing::warn!(address = %from, known = user.is_some(), "a sign-in failed: wrong user or password");
+                Err(WRONG)
+            }
+        }
+    }
 }
 
-/// Without `Path` the cookie applies below the directory of the sign-in page, which a proxy may serve below a path (RFC
-/// 6265, section 5.1.4). With `Lax` a link in a chat opens the page that it names; changes are guarded by their origin.
-fn set_cookie(session: &str, public_url: Option<&PublicUrl>) -> String {
-    // No header proves that there is TLS in front: any client can send any header.
-    let secure = if public_url.is_some_and(PublicUrl::is_https) { "; Secure" } else { "" };
-    format!("{COOKIE}={session}; HttpOnly; SameSite=Lax; Max-Age={}{secure}", SESSION.as_secs())
-}
-
-fn form(status: StatusCode, next: &str, problem: &'static str) -> Response {
-    html(status, &SignInPage { root: Root::BESIDE, title: "Sign in", next: own(next), problem })
+fn form(access: &Access, status: StatusCode, attempt: &Attempt, problem: &str) -> Response {
+    let options = &access.options;
+    let page = SignInPage {
+        root: Root::BESIDE,
+        title: "Sign in",
+        next: own(&attempt.next),
+        problem: problem.to_owned(),
+        user: attempt.user.clone(),
+        has_users: options.users.as_ref().is_some_and(|users| users.accounts().has_users()),
+        has_token: options.shared_token().is_some(),
+    };
+    html(status, &page)
 }
 
 /// A local path, so that a sign-in never ends on a page of another site.
-fn own(next: &str) -> String {
+pub(super) fn own(next: &str) -> String {
     // Browsers remove tabs and line breaks from an address before they parse it.
     let is_odd = |letter: char| letter == '\\' || letter.is_control();
     let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(is_odd);

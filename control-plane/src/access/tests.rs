@@ -5,10 +5,10 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 
-use crate::access::caller::TrustedProxies;
-use crate::access::policy::Access;
+use crate::access::accounts::fingerprint;
+use crate::access::policy::{Access, AccessOptions};
 use crate::access::sender::{is_ours, names_us};
-use crate::access::sessions::SessionKey;
+use crate::access::sessions::{SessionOwner, Sessions};
 use crate::clock;
 use crate::public_url::PublicUrl;
 use crate::token::SecretToken;
@@ -25,7 +25,8 @@ fn public(url: &str) -> PublicUrl {
 }
 
 fn access(token: Option<&str>, public_url: Option<PublicUrl>) -> Arc<Access> {
-    Access::new(token.and_then(SecretToken::new), SessionKey::random(), public_url, TrustedProxies::default())
+    let options = AccessOptions { token: token.and_then(SecretToken::new), public_url, ..AccessOptions::default() };
+    Access::new(options, Sessions::in_folder(tempfile::tempdir().unwrap().path(), 0))
 }
 
 fn request(method: Method, path: &str, pairs: &[(&'static str, &'static str)]) -> Request {
@@ -139,10 +140,9 @@ fn before_sign_in_nothing_is_open_but_probes_files_and_the_sign_in_page() {
     }
 }
 
-#[test]
-fn guesses_are_limited_and_a_session_is_not() {
+#[tokio::test]
+async fn guesses_are_limited_and_a_session_is_not() {
     let access = access(Some("a-token-of-a-decent-length"), None);
-    let token = access.token.clone().unwrap();
     let guesses = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12"].map(|guess| format!("Bearer {guess}"));
     let statuses: Vec<u16> = guesses
         .iter()
@@ -154,7 +154,8 @@ fn guesses_are_limited_and_a_session_is_not() {
         .collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 401, 401, 401, 401, 401, 429, 429]);
 
-    let session = access.sessions.open(&token, clock::now_ms() / 1000);
+    let credential = fingerprint("a-token-of-a-decent-length");
+    let session = access.sessions.open(SessionOwner::Token { credential }, clock::now_ms() / 1000).await;
     let mut signed_in = request(Method::GET, "/api/v1/pods", &[("host", OURS)]);
     signed_in.headers_mut().insert(header::COOKIE, format!("sitio_session={session}").parse().unwrap());
     assert!(access.check(&signed_in).is_ok());

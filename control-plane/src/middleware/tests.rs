@@ -7,8 +7,8 @@ use axum::http::Method;
 use axum::routing::get;
 use tower::Service;
 
-use crate::access::caller::TrustedProxies;
-use crate::access::sessions::SessionKey;
+use crate::access::policy::AccessOptions;
+use crate::access::sessions::Sessions;
 use crate::middleware::*;
 use crate::token::SecretToken;
 
@@ -21,8 +21,9 @@ fn port(token: Option<&str>, public_url: Option<&str>) -> Router {
         .route("/metrics", get(long))
         .route("/static/sitio.css", get(|| async { ([(header::CACHE_CONTROL, "public, max-age=31536000")], "b{}") }))
         .route("/tap/events", get(|| async { ([(header::CONTENT_TYPE, "text/event-stream")], ":\n\n".repeat(1000)) }));
-    let access =
-        Access::new(token.and_then(SecretToken::new), SessionKey::random(), public_url.clone(), TrustedProxies::default());
+    let token = token.and_then(SecretToken::new);
+    let options = AccessOptions { token, public_url: public_url.clone(), ..AccessOptions::default() };
+    let access = Access::new(options, Sessions::in_folder(tempfile::tempdir().unwrap().path(), 0));
     around(routes, access, public_url)
 }
 
@@ -129,6 +130,7 @@ async fn behind_tls_the_cookie_never_travels_in_the_open() {
         assert_eq!(answer.headers()["location"], "./pods");
         let cookie = answer.headers()["set-cookie"].to_str().unwrap();
         assert_eq!(cookie.ends_with("; Secure"), is_secure, "{public_url:?}: {cookie}");
-        assert!(cookie.contains("HttpOnly") && !cookie.contains("Path=") && !cookie.contains(TOKEN), "{cookie}");
+        let prefix = if is_secure { "__Host-sitio_session=" } else { "sitio_session=" };
+        assert!(cookie.starts_with(prefix) && cookie.contains("HttpOnly") && !cookie.contains(TOKEN), "{cookie}");
     }
 }
