@@ -14,6 +14,7 @@ use crate::access::refusal::Wants;
 mod account_page;
 pub mod accounts;
 pub mod caller;
+pub mod openid;
 pub mod password;
 pub mod policy;
 mod refusal;
@@ -24,9 +25,13 @@ mod sign_in;
 
 /// Wraps all routes in the access check, and adds the sign-in page.
 pub fn guard(access: Arc<Access>, routes: Router) -> Router {
-    let routes = match access.options.needs_sign_in() {
-        true => routes.merge(sign_in::routes(Arc::clone(&access))).merge(account_page::routes(Arc::clone(&access))),
-        false => routes,
+    let routes = if access.options.needs_sign_in() {
+        routes
+            .merge(sign_in::routes(Arc::clone(&access)))
+            .merge(account_page::routes(Arc::clone(&access)))
+            .merge(openid::pages::routes(Arc::clone(&access)))
+    } else {
+        routes
     };
     routes.layer(middleware::from_fn_with_state(access, check))
 }

@@ -13,7 +13,6 @@ use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
 
 use crate::access::caller::TrustedProxies;
 use crate::access::settings::SignInSettings;
-use crate::app::STREAMS_PER_ADDRESS_MAX;
 use crate::grpc::admission::PlaintextPolicy;
 use crate::public_url::PublicUrl;
 use crate::store::rollup::Keep;
@@ -194,6 +193,7 @@ pub fn read() -> Result<Configured, NotConfigured> {
     }
     let token = token(&config)?;
     config.check_token(token.as_ref())?;
+    config.sign_in.check(config.public_url.as_ref()).map_err(NotConfigured::Senseless)?;
     let mut warnings = warnings;
     if token.is_none() && !config.sign_in.is_given() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
         warnings.push("SITIO_PUBLIC_URL is set without a sign-in: every client behind the proxy has full access".to_owned());

@@ -14,6 +14,7 @@ pub mod exposed;
 pub mod grpc;
 pub mod history;
 pub mod http;
+pub mod jwt_crypto;
 pub mod kubernetes_api;
 pub mod middleware;
 pub mod model;

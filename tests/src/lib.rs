@@ -1,6 +1,7 @@
 //! The harness of the end-to-end scenarios: starts the real programs and connects to them over real sockets.
 
 pub mod accessibility;
+pub mod accounts;
 pub mod api;
 pub mod asset_size;
 pub mod body;

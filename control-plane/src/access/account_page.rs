@@ -6,12 +6,13 @@ use askama::Template;
 use axum::Router;
 use axum::extract::{Extension, Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
 use crate::access::policy::Access;
 use crate::access::refusal::html;
+use crate::access::sessions::SessionOwner;
 use crate::dashboard::root::Root;
 use crate::model::principal::Principal;
 
@@ -42,6 +43,8 @@ struct AccountPage {
 struct SignedOutPage {
     root: Root,
     title: &'static str,
+    /// Whether the provider's page follows.
+    leads_on: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -67,13 +70,18 @@ async fn page(State(access): State<Arc<Access>>, principal: Option<Extension<Arc
 
 async fn sign_out(State(access): State<Arc<Access>>, headers: HeaderMap, Form(form): Form<SignOutForm>) -> Response {
     let cookies = access.options.cookies();
+    let mut owner = None;
     if let Some(session) = cookies.session(&headers) {
         let ended =
             if form.sessions == "all" { access.sessions.end_all_like(session).await } else { access.sessions.end(session).await };
-        if ended.is_some() {
-            tracing::info!(sessions = form.sessions, "signed out");
-        }
+        owner = ended;
     }
-    let page = html(StatusCode::OK, &SignedOutPage { root: Root::BESIDE, title: "Signed out" });
-    ([(header::SET_COOKIE, cookies.clear_session())], page).into_response()
+    let there = match (&access.options.openid, owner) {
+        (Some(openid), Some(SessionOwner::OpenId { id_token, .. })) => openid.sign_out(&id_token).await,
+        _ => None,
+    };
+    let page = html(StatusCode::OK, &SignedOutPage { root: Root::BESIDE, title: "Signed out", leads_on: there.is_some() });
+    // Not a redirect: a page whose forms may only lead to this server could not follow it (CSP, `form-action`).
+    let refresh = there.map(|there| AppendHeaders([(header::REFRESH, format!("0; url={there}"))]));
+    ([(header::SET_COOKIE, cookies.clear_session())], refresh, page).into_response()
 }

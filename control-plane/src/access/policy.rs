@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::accounts::file::UsersFile;
 use crate::access::accounts::fingerprint;
 use crate::access::caller::TrustedProxies;
+use crate::access::openid::{self, OpenId};
 use crate::access::password::PasswordChecks;
 use crate::access::refusal::AccessDenied;
 use crate::access::sender::{RequestKind, is_foreign, is_ours, names_us};
@@ -30,7 +31,7 @@ pub(super) const SIGN_IN: &str = "/sign-in";
 const TOKEN_HOLDER: &str = "token";
 
 /// Paths that need no sign-in: Kubernetes cannot sign in, and the sign-in page needs its style.
-const OPEN_TO_ALL: [&str; 4] = ["/livez", "/readyz", SIGN_IN, dashboard::assets::ICON];
+const OPEN_TO_ALL: [&str; 6] = ["/livez", "/readyz", SIGN_IN, openid::pages::BEGIN, openid::CALLBACK, dashboard::assets::ICON];
 
 /// How often the users file is read, and how soon a session ends that has expired or whose user was removed.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
@@ -42,6 +43,8 @@ pub struct AccessOptions {
     pub token: Option<SecretToken>,
     /// The users, and the tokens for scripts.
     pub users: Option<UsersFile>,
+    /// The OpenID provider.
+    pub openid: Option<OpenId>,
     /// The URL of the dashboard in browsers, if there is a proxy in front of it.
     pub public_url: Option<PublicUrl>,
     /// Proxies whose reports of client addresses are trusted.
@@ -60,12 +63,12 @@ pub struct Access {
 impl AccessOptions {
     /// Whether people have to sign in. Otherwise this machine has access, and no other reaches the port.
     pub fn needs_sign_in(&self) -> bool {
-        self.token.is_some() || self.users.is_some()
+        self.token.is_some() || self.users.is_some() || self.openid.is_some()
     }
 
     /// The shared token, if it opens the dashboard.
     pub(super) fn shared_token(&self) -> Option<&SecretToken> {
-        self.token.as_ref().filter(|_| self.users.is_none())
+        self.token.as_ref().filter(|_| self.users.is_none() && self.openid.is_none())
     }
 
     /// How the cookies of the sign-in look.
@@ -108,7 +111,9 @@ impl Access {
         if !self.options.needs_sign_in() && !is_open && !names_us(headers, public_url) {
             return Err(AccessDenied::host());
         }
-        let target = if dashboard::is_page(path) || path == SIGN_IN { RequestKind::Page } else { RequestKind::Other };
+        // The provider leads back by a link of another site, which its state guards.
+        let is_sign_in = [SIGN_IN, openid::pages::BEGIN, openid::CALLBACK].contains(&path);
+        let target = if dashboard::is_page(path) || is_sign_in { RequestKind::Page } else { RequestKind::Other };
         if is_foreign(request.method(), headers, target) {
             return Err(AccessDenied::origin());
         }
@@ -162,7 +167,12 @@ impl Access {
                 let account = &accounts.user(name)?.account;
                 (account.credential == *credential).then(|| account.principal())
             }
-            SessionOwner::OpenId { .. } => None,
+            SessionOwner::OpenId { name, role, namespaces, .. } => self.options.openid.as_ref().map(|_| Principal {
+                name: name.as_str().into(),
+                role: *role,
+                namespaces: namespaces.clone().map_or(Namespaces::All, Namespaces::from_names),
+                ..token_holder()
+            }),
         }
     }
 

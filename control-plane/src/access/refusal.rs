@@ -39,6 +39,33 @@ impl AccessDenied {
         Self::new(StatusCode::UNAUTHORIZED, "sign-in", "Sign in first", detail)
     }
 
+    /// The OpenID provider cannot be used.
+    pub(super) fn provider(name: &str) -> Self {
+        let detail = format!(
+            "the sign-in service at {name} did not answer as it should: try again in a minute; the log of the control plane has the reason"
+        );
+        Self::new(StatusCode::BAD_GATEWAY, "provider", "The sign-in service cannot be used now", detail)
+    }
+
+    /// The browser comes back from the provider without having been sent there.
+    pub(super) fn not_begun() -> Self {
+        let detail =
+            "this sign-in was not begun in this browser, or it took more than ten minutes: begin again on the sign-in page";
+        Self::new(StatusCode::FORBIDDEN, "sign-in", "Begin again", detail)
+    }
+
+    /// The provider reports that the user was not signed in.
+    pub(super) fn cancelled() -> Self {
+        let detail = "the sign-in service has not signed you in, because it was cancelled or refused there: begin again on the sign-in page";
+        Self::new(StatusCode::FORBIDDEN, "sign-in", "Not signed in", detail)
+    }
+
+    /// The user may not use this control plane.
+    pub(super) fn no_role(name: &str) -> Self {
+        let detail = format!("you are signed in as {name}, and that account has no role for Sitio: ask an administrator for one");
+        Self::new(StatusCode::FORBIDDEN, "role", "No role for Sitio", detail)
+    }
+
     /// Too many sign-ins wait for their passwords to be verified.
     pub(super) fn busy() -> Self {
         let detail = "too many sign-ins are being checked: try again in a second";

@@ -30,6 +30,9 @@ const OF_USER_MAX: usize = 16;
 /// Sessions of all users. Each takes half a kilobyte, and up to 4 KiB with a provider's token.
 const SESSIONS_MAX: usize = 4096;
 
+/// A step of the clock, in seconds, that ends no session.
+const CLOCK_STEP_S: u64 = 60;
+
 /// Bytes of an id: 256 random bits cannot be guessed.
 const ID_BYTES: usize = 32;
 
@@ -197,7 +200,7 @@ impl Sessions {
 impl Session {
     /// A session of the future is over, too: a clock was wrong when it began.
     fn is_over(&self, now_s: u64) -> bool {
-        let lasts = self.began_s <= now_s && now_s < self.began_s + SESSION.as_secs();
+        let lasts = self.began_s <= now_s + CLOCK_STEP_S && now_s < self.began_s + SESSION.as_secs();
         !lasts || now_s >= self.used_s + IDLE.as_secs()
     }
 }

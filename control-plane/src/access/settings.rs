@@ -7,6 +7,8 @@ use anyhow::Context;
 
 use crate::access::accounts::file::UsersFile;
 use crate::access::caller::TrustedProxies;
+use crate::access::openid::OpenId;
+use crate::access::openid::settings::OpenIdSettings;
 use crate::access::policy::{Access, AccessOptions};
 use crate::access::sessions::Sessions;
 use crate::clock;
@@ -19,17 +21,20 @@ pub struct SignInSettings {
     /// A file with users and tokens for scripts, each with a role and namespaces; it is read again when it changes. With it, the token is for sidecars only [default: none].
     #[arg(long, env = "SITIO_USERS_FILE", value_name = "FILE")]
     users_file: Option<PathBuf>,
+    /// The OpenID provider.
+    #[command(flatten)]
+    openid: OpenIdSettings,
 }
 
 impl SignInSettings {
-    /// Users of this file, read again when it changes.
-    pub fn with_users(users_file: PathBuf) -> Self {
-        Self { users_file: Some(users_file) }
-    }
-
     /// Whether people sign in by other ways than the shared token.
     pub fn is_given(&self) -> bool {
-        self.users_file.is_some()
+        self.users_file.is_some() || self.openid.issuer.is_some()
+    }
+
+    /// Checks what can be checked without the provider.
+    pub fn check(&self, public_url: Option<&PublicUrl>) -> Result<(), String> {
+        OpenId::from_settings(&self.openid, public_url).map(drop)
     }
 
     /// The access check, with the sessions of the data folder.
@@ -43,9 +48,10 @@ impl SignInSettings {
         let data_dir = data_dir.to_owned();
         let opening = tokio::task::spawn_blocking(move || {
             let users = self.users_file.map(UsersFile::open).transpose().map_err(anyhow::Error::msg)?;
-            anyhow::Ok((users, Sessions::in_folder(&data_dir, clock::now_ms() / 1000)))
+            let openid = OpenId::from_settings(&self.openid, public_url.as_ref()).map_err(anyhow::Error::msg)?;
+            let sessions = Sessions::in_folder(&data_dir, clock::now_ms() / 1000);
+            Ok(Access::new(AccessOptions { token, users, openid, public_url, proxies }, sessions))
         });
-        let (users, sessions) = opening.await.context("read the users file")??;
-        Ok(Access::new(AccessOptions { token, users, public_url, proxies }, sessions))
+        opening.await.context("read the settings of the sign-in")?
     }
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::access::accounts::file::UsersFile;
 use crate::access::accounts::fingerprint;
+use crate::access::openid::OpenId;
 use crate::access::password::PASSWORD_BYTES_MAX;
 use crate::access::policy::{Access, SIGN_IN};
 use crate::access::refusal::{AccessDenied, Wants, html};
@@ -39,6 +40,11 @@ pub(super) fn address(uri: &Uri) -> String {
     format!("{root}{}?next={}", &SIGN_IN[1..], encoded(back))
 }
 
+/// A word that came from elsewhere, as it may stand in a log.
+pub(super) fn log_word(word: &str) -> String {
+    word.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect()
+}
+
 /// A text in a query.
 pub(super) fn encoded(text: &str) -> String {
     let letter = |byte: u8| {
@@ -59,6 +65,10 @@ struct SignInPage {
     /// The name that was tried.
     user: String,
     has_users: bool,
+    /// The provider; empty without one.
+    provider: String,
+    /// The page to return to, in a query.
+    next_encoded: String,
     has_token: bool,
 }
 
@@ -68,9 +78,8 @@ struct SignInQuery {
     next: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Attempt {
     user: String,
     password: String,
@@ -101,63 +110,57 @@ async fn sign_in(
     };
     let from = access.address(peer.as_deref(), &headers);
     let owner = if attempt.user.is_empty() && access.options.shared_token().is_some() {
-        access.owner_by_token(attempt.token.trim(), from)
+        owner_by_token(&access, attempt.token.trim(), from)
     } else {
-        access.owner_by_password(attempt.user.trim(), &attempt.password, from).await
+        owner_by_password(&access, attempt.user.trim(), &attempt.password, from).await
     };
     match owner {
-        Ok(owner) => access.signed_in(owner, &attempt.next).await,
+        Ok(owner) => signed_in(&access, owner, &attempt.next).await,
         Err(SignInFailure::Wrong(why)) => form(&access, StatusCode::FORBIDDEN, &attempt, why),
         Err(SignInFailure::TooMany(refusal)) => refusal.answer(Wants::from_headers(&headers), SIGN_IN),
     }
 }
 
-impl Access {
-    /// Opens a session, and returns to the page that was asked for.
-    pub(super) async fn signed_in(&self, owner: SessionOwner, next: &str) -> Response {
-        let session = self.sessions.open(owner, clock::now_ms() / 1000).await;
-        let cookie = self.options.cookies().set_session(&session, SESSION);
-        ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{}", own(next)))).into_response()
-    }
+/// Opens a session, and returns to the page that was asked for.
+async fn signed_in(access: &Access, owner: SessionOwner, next: &str) -> Response {
+    let session = access.sessions.open(owner, clock::now_ms() / 1000).await;
+    let cookie = access.options.cookies().set_session(&session, SESSION);
+    ([(header::SET_COOKIE, cookie)], Redirect::to(&format!(".{}", own(next)))).into_response()
+}
 
-    fn owner_by_token(&self, shown: &str, from: IpAddr) -> Result<SessionOwner, SignInFailure> {
-        let token = self.options.shared_token().ok_or(SignInFailure::Wrong("Sign in with a user and a password."))?;
-        match self.guesses.check(token, shown, from, Instant::now()) {
-            Guess::Right => Ok(SessionOwner::Token { credential: fingerprint(token.secret()) }),
-            Guess::Wrong => Err(SignInFailure::Wrong("Wrong token.")),
-            Guess::TooMany { retry_after } => Err(SignInFailure::TooMany(AccessDenied::too_many_guesses(retry_after))),
-        }
+fn owner_by_token(access: &Access, shown: &str, from: IpAddr) -> Result<SessionOwner, SignInFailure> {
+    let token = access.options.shared_token().ok_or(SignInFailure::Wrong("Sign in with a user and a password."))?;
+    match access.guesses.check(token, shown, from, Instant::now()) {
+        Guess::Right => Ok(SessionOwner::Token { credential: fingerprint(token.secret()) }),
+        Guess::Wrong => Err(SignInFailure::Wrong("Wrong token.")),
+        Guess::TooMany { retry_after } => Err(SignInFailure::TooMany(AccessDenied::too_many_guesses(retry_after))),
     }
+}
 
-    async fn owner_by_password(&self, name: &str, password: &str, from: IpAddr) -> Result<SessionOwner, SignInFailure> {
-        const WRONG: SignInFailure = SignInFailure::Wrong("Wrong user or password.");
-        let accounts = self.options.users.as_ref().map(UsersFile::accounts).unwrap_or_default();
-        if password.len() > PASSWORD_BYTES_MAX || !accounts.has_users() {
-            return Err(WRONG);
-        }
-        let too_many = |wait| SignInFailure::TooMany(AccessDenied::too_many_guesses(wait));
-        self.guesses.begin(name, from, Instant::now()).map_err(too_many)?;
-        let user = accounts.user(name);
-        // An unknown user takes the time of a known one.
-        let hash = user.map(|user| &user.password).or_else(|| accounts.some_hash()).cloned();
-        let busy = |_| SignInFailure::TooMany(AccessDenied::busy());
-        let is_right = match hash {
-            Some(hash) => self.passwords.check(hash, password.to_owned()).await.map_err(busy)?,
-            None => false,
-        };
-        match user.filter(|_| is_right) {
-            Some(user) => {
-                self.guesses.succeeded(name, from);
-                tracing::info!(user = name, address = %from, "signed in");
-                Ok(SessionOwner::User { name: name.to_owned(), credential: user.account.credential })
-            }
-            None => {
-                // The name is not logged: people type their password into the wrong field.
-                tracing::warn!(address = %from, known = user.is_some(), "a sign-in failed: wrong user or password");
-                Err(WRONG)
-            }
-        }
+async fn owner_by_password(access: &Access, name: &str, password: &str, from: IpAddr) -> Result<SessionOwner, SignInFailure> {
+    const WRONG: SignInFailure = SignInFailure::Wrong("Wrong user or password.");
+    let accounts = access.options.users.as_ref().map(UsersFile::accounts).unwrap_or_default();
+    if password.len() > PASSWORD_BYTES_MAX || !accounts.has_users() {
+        return Err(WRONG);
     }
+    let too_many = |wait| SignInFailure::TooMany(AccessDenied::too_many_guesses(wait));
+    access.guesses.begin(name, from, Instant::now()).map_err(too_many)?;
+    let user = accounts.user(name);
+    // An unknown user takes the time of a known one.
+    let hash = user.map(|user| &user.password).or_else(|| accounts.some_hash()).cloned();
+    let busy = |_| SignInFailure::TooMany(AccessDenied::busy());
+    let is_right = match hash {
+        Some(hash) => access.passwords.check(hash, password.to_owned()).await.map_err(busy)?,
+        None => false,
+    };
+    let Some(user) = user.filter(|_| is_right) else {
+        // The name is not logged: people type their password into the wrong field.
+        tracing::warn!(address = %from, known = user.is_some(), "a sign-in failed: wrong user or password");
+        return Err(WRONG);
+    };
+    access.guesses.succeeded(name, from);
+    tracing::info!(user = name, address = %from, "signed in");
+    Ok(SessionOwner::User { name: name.to_owned(), credential: user.account.credential })
 }
 
 fn form(access: &Access, status: StatusCode, attempt: &Attempt, problem: &str) -> Response {
@@ -166,6 +169,8 @@ fn form(access: &Access, status: StatusCode, attempt: &Attempt, problem: &str) -
         root: Root::BESIDE,
         title: "Sign in",
         next: own(&attempt.next),
+        next_encoded: encoded(&own(&attempt.next)),
+        provider: options.openid.as_ref().map(OpenId::name).unwrap_or_default(),
         problem: problem.to_owned(),
         user: attempt.user.clone(),
         has_users: options.users.as_ref().is_some_and(|users| users.accounts().has_users()),

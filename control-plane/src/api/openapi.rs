@@ -14,7 +14,7 @@ const EXAMPLES: &str = include_str!("examples.json");
 
 /// Responses of every operation that needs the token.
 const ACCESS_DENIED: [(&str, &str); 2] = [
-    ("401", "The control plane has a token, and the request has none or another one."),
+    ("401", "The control plane needs a sign-in, and the request has no token, or a wrong one."),
     (
         "403",
         "The host name is not allowed, the request comes from a page of another origin, or the role does not allow it: commands need the role operator of the namespace, and `/metrics` needs all namespaces.",
@@ -33,7 +33,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| document_of(&Operations::op
     info(
         title = "Sitio",
         version = "1",
-        description = "The metrics of the mesh by endpoint, and rules that turn an endpoint off on every pod. On loopback the API is open; elsewhere it needs the control plane's token. After ten wrong tokens an address gets 429 with Retry-After; a request with two Host headers gets 400; both are problem+json."
+        description = "The metrics of the mesh by endpoint, and rules that turn an endpoint off on every pod. On loopback the API is open; elsewhere it needs a token, whose role and namespaces limit what it sees and commands. After ten wrong tokens an address gets 429 with Retry-After; a request with two Host headers gets 400; both are problem+json."
     ),
     paths(
         status::about,

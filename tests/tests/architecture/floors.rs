@@ -10,7 +10,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
     (
         "control-plane",
         &[
-            &["address_limiter", "clock", "data_folder", "http", "kubernetes_api", "model", "public_url", "token"],
+            &["address_limiter", "clock", "data_folder", "http", "jwt_crypto", "kubernetes_api", "model", "public_url", "token"],
             &["attempt_limiter", "tls", "store", "store_id", "tap"],
             &["counts"],
             &["exposed", "history", "recovery", "rules"],

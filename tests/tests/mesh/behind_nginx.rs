@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::ensure;
 use rcgen::{CertificateParams, KeyPair};
 use reqwest::Url;
+use scenario::accounts::{UsersFile, user};
 use scenario::browser::Browser;
 use scenario::control_plane::{bare, ports};
 use scenario::eventually::{SOON, eventually};
@@ -35,12 +36,18 @@ enum Speaks {
 impl Reached {
     /// A dashboard below `path`. `location` is nginx's location block, in which `{to}` is the control plane's URL.
     fn behind(speaks: Speaks, path: &str, location: &str) -> Self {
+        Self::signed_in_by(|command| _ = command.env("SITIO_TOKEN", TOKEN), speaks, path, location)
+    }
+
+    /// The same, where `by` sets how people sign in.
+    fn signed_in_by(by: impl FnOnce(&mut Command), speaks: Speaks, path: &str, location: &str) -> Self {
         let place = NginxConfig::free();
         let scheme = if speaks == Speaks::Https { "https" } else { "http" };
         let base: Url = format!("{scheme}://{NAME}:{}{path}/", place.port()).parse().unwrap();
         let data = tempfile::tempdir().unwrap();
         let mut command = bare();
-        command.env("SITIO_TOKEN", TOKEN).env("SITIO_DATA_DIR", data.path()).env("SITIO_PUBLIC_URL", base.as_str());
+        command.env("SITIO_DATA_DIR", data.path()).env("SITIO_PUBLIC_URL", base.as_str());
+        by(&mut command);
         let mut control_plane = Process::start(command);
         let (http, _) = ports(&mut control_plane);
         let location = location.replace("{to}", &format!("http://127.0.0.1:{http}"));
@@ -131,8 +138,9 @@ fn serves_people(reached: &Reached, speaks: Speaks) {
     assert_eq!(signed_in.status(), 303, "{}\n{}", signed_in.head, signed_in.body);
     assert_eq!(signed_in.url.join(signed_in.header("location").unwrap()).unwrap().as_str(), format!("{base}pods"));
     let cookie = signed_in.header("set-cookie").unwrap();
-    assert_eq!(cookie.contains("; secure"), speaks == Speaks::Https, "{cookie}");
-    let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(cookie.ends_with("; secure"), speaks == Speaks::Https, "{cookie}");
+    // Names of cookies are case-sensitive, and `head` is in lower case.
+    let cookie = format!("Cookie: {}", cookie.split(';').next().unwrap().replace("__host-", "__Host-"));
 
     for page in ["", "pods", "map", "audit", "tap", "endpoints/e0", "nowhere"] {
         let page = reached.ask(page, &["-H", HTML, "-H", &cookie]);
@@ -171,6 +179,50 @@ fn below_a_path_that_nginx_takes_off() {
 #[test]
 fn below_a_path_that_nginx_leaves_on_with_nothing_else_set() {
     serves_people(&Reached::behind(Speaks::Http, "/sitio", "location /sitio/ { proxy_pass {to}; }"), Speaks::Http);
+}
+
+/// A user signs in, sees the account, and signs out.
+fn serves_users(path: &str, prefix: &str, location: &str) {
+    const PASSWORD: &str = "correct horse battery";
+    let users = UsersFile::with(&[user("anna", PASSWORD, "role: viewer")]);
+    let reached = Reached::signed_in_by(|command| users.set(command), Speaks::Https, path, location);
+    let (own, base) = (reached.origin(), reached.base.as_str());
+    let sign_in = |password: &str| {
+        let form = format!("user=anna&password={}&next=/pods", password.replace(' ', "+"));
+        reached.ask("sign-in", &["-H", &own, "-H", HTML, "-d", &form])
+    };
+    let wrong = sign_in("wrong");
+    assert!(wrong.status() == 403 && wrong.body.contains("Wrong user or password") && wrong.header("set-cookie").is_none());
+    let signed_in = sign_in(PASSWORD);
+    assert_eq!(signed_in.status(), 303, "{}\n{}", signed_in.head, signed_in.body);
+    assert_eq!(signed_in.url.join(signed_in.header("location").unwrap()).unwrap().as_str(), format!("{base}pods"));
+    let cookie = signed_in.header("set-cookie").unwrap();
+    let attributes = format!("; httponly; samesite=lax; max-age=43200; path={path}/; secure");
+    assert!(cookie.starts_with(&prefix.to_lowercase()) && cookie.ends_with(&attributes), "{cookie}");
+    // Names of cookies are case-sensitive, and `head` is in lower case.
+    let cookie = format!("Cookie: {}{}", prefix, &cookie.split(';').next().unwrap()[prefix.len()..]);
+
+    let page = reached.ask("pods", &["-H", HTML, "-H", &cookie]);
+    assert!(page.status() == 200 && page.body.contains("anna") && page.body.contains("Viewer"), "{}", page.body);
+    let account = reached.ask("account", &["-H", HTML, "-H", &cookie]);
+    assert!(account.body.contains("Your role is <b>viewer</b>, for all namespaces"), "{}", account.body);
+    for link in account.links() {
+        assert!(link.as_str().starts_with(base), "{link}");
+    }
+    let foreign = ["-H", "Origin: http://evil.example", "-H", &cookie, "-d", "sessions=all"];
+    assert_eq!(reached.ask("sign-out", &foreign).status(), 403, "a page of another site ends no session");
+    assert_eq!(reached.ask("sign-out", &["-H", &own, "-H", &cookie, "-d", "sessions=this"]).status(), 200);
+    assert_eq!(reached.ask("pods", &["-H", HTML, "-H", &cookie]).status(), 303, "the session is over");
+}
+
+#[test]
+fn users_sign_in_behind_tls_at_the_root() {
+    serves_users("", "__Host-sitio_session", "location / { proxy_pass {to}; proxy_set_header Host $host; }");
+}
+
+#[test]
+fn users_sign_in_behind_tls_below_a_path() {
+    serves_users("/sitio", "__Secure-sitio_session", "location /sitio/ { proxy_pass {to}/; proxy_set_header Host $host; }");
 }
 
 #[test]

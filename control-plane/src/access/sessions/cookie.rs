@@ -16,28 +16,28 @@ pub struct Cookies<'a>(pub Option<&'a PublicUrl>);
 
 impl Cookies<'_> {
     /// The session that a request presents.
-    pub fn session<'h>(&self, headers: &'h HeaderMap) -> Option<&'h str> {
+    pub fn session(self, headers: &HeaderMap) -> Option<&str> {
         self.value(SESSION_COOKIE, headers)
     }
 
     /// The value of a cookie that [`set`](Self::set) has set.
-    pub fn value<'h>(&self, name: &str, headers: &'h HeaderMap) -> Option<&'h str> {
+    pub fn value<'h>(self, name: &str, headers: &'h HeaderMap) -> Option<&'h str> {
         http::cookie(headers, &self.name(name))
     }
 
     /// A `Set-Cookie` with the id of a session.
-    pub fn set_session(&self, id: &str, lasts: Duration) -> String {
+    pub fn set_session(self, id: &str, lasts: Duration) -> String {
         self.set(SESSION_COOKIE, id, lasts)
     }
 
     /// A `Set-Cookie` that removes the session.
-    pub fn clear_session(&self) -> String {
+    pub fn clear_session(self) -> String {
         self.set(SESSION_COOKIE, "", Duration::ZERO)
     }
 
     /// A `Set-Cookie` that no script can read. With `Lax` a link in a chat opens the page that it names, and a provider
     /// can lead back; changes are guarded by their origin.
-    pub fn set(&self, name: &str, value: &str, lasts: Duration) -> String {
+    pub fn set(self, name: &str, value: &str, lasts: Duration) -> String {
         let (name, lasts) = (self.name(name), lasts.as_secs());
         // Without a known URL, the cookie applies below the directory of the sign-in page, which a proxy may serve below
         // a path (RFC 6265, section 5.1.4).
@@ -49,7 +49,7 @@ impl Cookies<'_> {
 
     /// With TLS, a prefix keeps other hosts of the domain and plain HTTP from setting the cookie (RFC 6265bis, section
     /// 4.1.3). `__Host-` needs the path `/`; below a path, that would give the cookie to the neighbours of the dashboard.
-    fn name(&self, name: &str) -> String {
+    fn name(self, name: &str) -> String {
         match self.0 {
             Some(url) if url.is_https() && path(url) == "/" => format!("__Host-{name}"),
             Some(url) if url.is_https() => format!("__Secure-{name}"),
@@ -57,7 +57,7 @@ impl Cookies<'_> {
         }
     }
 
-    fn is_secure(&self) -> bool {
+    fn is_secure(self) -> bool {
         self.0.is_some_and(PublicUrl::is_https)
     }
 }

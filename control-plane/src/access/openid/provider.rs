@@ -1,0 +1,187 @@
+//! The provider's endpoints and keys (OpenID Connect Discovery 1.0), fetched when they are needed and kept for a while.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use reqwest::{Client, RequestBuilder};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use crate::access::openid::settings::OpenIdSettings;
+use crate::jwt_crypto;
+
+/// How long one request to the provider may take. A person is waiting.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes of a response.
+const RESPONSE_BYTES_MAX: usize = 256 << 10;
+
+/// The age at which endpoints and keys are fetched again, so that a key that was withdrawn is forgotten.
+const KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// The shortest time between two fetches for an unknown key.
+const FETCH_EVERY: Duration = Duration::from_secs(10);
+
+/// Keys that are read. A provider has a few.
+const KEYS_MAX: usize = 64;
+
+/// A provider that may be fetched.
+#[derive(Debug)]
+pub(super) struct Provider {
+    issuer: String,
+    http: Client,
+    known: Mutex<Option<Known>>,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    at: Instant,
+    endpoints: Arc<Endpoints>,
+    keys: Arc<JwkSet>,
+}
+
+/// The provider's endpoints.
+#[derive(Debug, Deserialize)]
+pub(super) struct Endpoints {
+    issuer: String,
+    pub(super) authorization_endpoint: String,
+    pub(super) token_endpoint: String,
+    jwks_uri: String,
+    pub(super) userinfo_endpoint: Option<String>,
+    pub(super) end_session_endpoint: Option<String>,
+}
+
+/// Why the provider gave no usable answer.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::access) enum ProviderError {
+    /// It cannot be reached.
+    #[error("{what}: {why}")]
+    Unreachable { what: String, why: String },
+    /// Its answer is no answer.
+    #[error("{what}: {why}")]
+    Answer { what: String, why: String },
+}
+
+impl Provider {
+    /// Nothing is fetched yet: a control plane starts without its provider.
+    pub(super) fn new(settings: &OpenIdSettings, issuer: String) -> Result<Self, String> {
+        jwt_crypto::install();
+        // It fails only if another part of the program has chosen ring already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = Client::builder().timeout(REQUEST_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let builder = match settings.authorities()? {
+            Some(certificates) => builder.tls_certs_only(certificates),
+            // Without TLS, as in tests, the system's certificates are not needed.
+            None if issuer.starts_with("http://") => builder.tls_certs_only([]),
+            None => builder,
+        };
+        let http = builder.build().map_err(|error| format!("make a client for {issuer}: {error}"))?;
+        Ok(Self { issuer, http, known: Mutex::default() })
+    }
+
+    /// The client for requests to the provider.
+    pub(super) fn http(&self) -> &Client {
+        &self.http
+    }
+
+    /// The issuer.
+    pub(super) fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The endpoints.
+    pub(super) async fn endpoints(&self) -> Result<Arc<Endpoints>, ProviderError> {
+        self.known(KEPT).await.map(|known| known.endpoints)
+    }
+
+    /// The key that signs a token with this header, and the algorithm that the key is for.
+    pub(super) async fn key(&self, kid: Option<&str>) -> Result<Option<(DecodingKey, Algorithm)>, ProviderError> {
+        let find = |keys: &JwkSet| match kid {
+            Some(kid) => keys.find(kid).and_then(usable),
+            None => keys.keys.iter().find_map(usable).filter(|_| keys.keys.len() == 1),
+        };
+        if let Some(key) = find(&self.known(KEPT).await?.keys) {
+            return Ok(Some(key));
+        }
+        // The provider may have a new key; made-up keys must not become requests to it.
+        Ok(find(&self.known(FETCH_EVERY).await?.keys))
+    }
+
+    async fn known(&self, kept: Duration) -> Result<Known, ProviderError> {
+        // Held during a fetch, so that many sign-ins at once cause one.
+        let mut known = self.known.lock().await;
+        if let Some(fresh) = known.as_ref().filter(|known| known.at.elapsed() < kept) {
+            return Ok(fresh.clone());
+        }
+        match self.fetch().await {
+            Ok(fetched) => Ok(known.insert(fetched).clone()),
+            Err(error) => known.clone().ok_or(error),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Known, ProviderError> {
+        let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
+        let endpoints: Endpoints = json(self.http.get(&url), &url).await?;
+        if endpoints.issuer.trim_end_matches('/') != self.issuer.trim_end_matches('/') {
+            let why = format!("it is the configuration of another issuer, {}: set SITIO_OIDC_ISSUER to it", endpoints.issuer);
+            return Err(ProviderError::Answer { what: url, why });
+        }
+        let mut keys: JwkSet = json(self.http.get(&endpoints.jwks_uri), &endpoints.jwks_uri).await?;
+        keys.keys.truncate(KEYS_MAX);
+        Ok(Known { at: Instant::now(), endpoints: Arc::new(endpoints), keys: Arc::new(keys) })
+    }
+}
+
+/// Sends a request and reads its answer, which must be JSON.
+pub(super) async fn json<T: DeserializeOwned>(request: RequestBuilder, what: &str) -> Result<T, ProviderError> {
+    let unreachable = |error: reqwest::Error| {
+        // The text of an error names the address, and no header.
+        ProviderError::Unreachable { what: what.to_owned(), why: causes(&error) }
+    };
+    let answer = |why: String| ProviderError::Answer { what: what.to_owned(), why };
+    let mut response = request.send().await.map_err(unreachable)?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(part) = response.chunk().await.map_err(unreachable)? {
+        body.extend_from_slice(&part);
+        if body.len() > RESPONSE_BYTES_MAX {
+            return Err(answer(format!("the response is larger than {} KiB", RESPONSE_BYTES_MAX >> 10)));
+        }
+    }
+    if !status.is_success() {
+        // RFC 6749, section 5.2: a code and perhaps a sentence. Nothing else of the body is logged.
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let word = |name: &str| body[name].as_str().unwrap_or_default().chars().take(200).collect::<String>();
+        return Err(answer(format!("status {status} {} {}", word("error"), word("error_description")).trim().to_owned()));
+    }
+    serde_json::from_slice(&body).map_err(|error| answer(format!("the response is not what was expected: {error}")))
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        words = format!("{words}: {next}");
+        cause = next.source();
+    }
+    words
+}
+
+/// A key that signs, with the one algorithm that fits it (RFC 7518, section 3.1): a token does not choose its own.
+fn usable(jwk: &Jwk) -> Option<(DecodingKey, Algorithm)> {
+    if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
+        (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
+        (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS384)) => Algorithm::RS384,
+        (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS512)) => Algorithm::RS512,
+        (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
+        (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P384 => Algorithm::ES384,
+        _ => return None,
+    };
+    Some((DecodingKey::from_jwk(jwk).ok()?, algorithm))
+}

@@ -1,0 +1,73 @@
+//! Verifies signatures of JSON Web Tokens with `ring`, the cryptography that TLS uses already.
+
+use std::sync::Once;
+
+use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
+use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::signature::{self, Verifier};
+use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
+    RSA_PKCS1_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+};
+
+/// Makes `jsonwebtoken` verify with `ring`. Later calls change nothing.
+pub fn install() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        static PROVIDER: CryptoProvider = CryptoProvider {
+            signer_factory: |_, _| Err(ErrorKind::UnsupportedAlgorithm.into()),
+            verifier_factory: verifier,
+            key_utils: KeyUtils::new_unimplemented(),
+        };
+        // It fails only if another part of the program has installed one.
+        let _ = PROVIDER.install_default();
+    });
+}
+
+/// A key and how it verifies (RFC 7518, section 3.1).
+struct RingVerifier {
+    key: DecodingKey,
+    algorithm: Algorithm,
+    verification: Verification,
+}
+
+enum Verification {
+    Rsa(&'static RsaParameters),
+    Ec(&'static dyn VerificationAlgorithm),
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "jsonwebtoken prescribes the signature")]
+fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
+    let verification = match algorithm {
+        Algorithm::RS256 => Verification::Rsa(&RSA_PKCS1_2048_8192_SHA256),
+        Algorithm::RS384 => Verification::Rsa(&RSA_PKCS1_2048_8192_SHA384),
+        Algorithm::RS512 => Verification::Rsa(&RSA_PKCS1_2048_8192_SHA512),
+        Algorithm::ES256 => Verification::Ec(&ECDSA_P256_SHA256_FIXED),
+        Algorithm::ES384 => Verification::Ec(&ECDSA_P384_SHA384_FIXED),
+        // A symmetric key would be the issuer's public key in disguise.
+        _ => return Err(ErrorKind::UnsupportedAlgorithm.into()),
+    };
+    Ok(Box::new(RingVerifier { key: key.clone(), algorithm: *algorithm, verification }))
+}
+
+impl Verifier<Vec<u8>> for RingVerifier {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
+        let verified = match (self.key.kind(), &self.verification) {
+            (DecodingKeyKind::RsaModulusExponent { n, e }, Verification::Rsa(parameters)) => {
+                RsaPublicKeyComponents { n, e }.verify(parameters, message, signature)
+            }
+            (DecodingKeyKind::SecretOrDer(key), Verification::Ec(algorithm)) => {
+                UnparsedPublicKey::new(*algorithm, key).verify(message, signature)
+            }
+            _ => return Err(signature::Error::new()),
+        };
+        verified.map_err(|_| signature::Error::new())
+    }
+}
+
+impl JwtVerifier for RingVerifier {
+    fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+}
