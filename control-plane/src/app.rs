@@ -14,6 +14,7 @@ use crate::access::caller::TrustedProxies;
 use crate::access::policy::Access;
 use crate::access::sessions::file::SESSIONS_FILE;
 use crate::access::settings::SignInSettings;
+use crate::ca_publisher::CaConfigMap;
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::counts::memory::Budget;
@@ -21,6 +22,7 @@ use crate::counts::window_writer::WindowWriter;
 use crate::grpc::admission::{AdmissionPolicy, PlaintextPolicy};
 use crate::grpc::secured::SecuredListener;
 use crate::public_url::PublicUrl;
+use crate::service_accounts::ServiceAccounts;
 use crate::state::AppState;
 use crate::store::StoreError;
 use crate::store::redb::{FILE, RedbStore};
@@ -49,7 +51,7 @@ const RECORD_EVERY: Duration = Duration::from_secs(1);
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// The options of a control plane.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AppOptions {
     /// The folder for all persistent data.
     pub data_dir: PathBuf,
@@ -61,8 +63,12 @@ pub struct AppOptions {
     pub sign_in: SignInSettings,
     /// How long a pod that is gone is remembered.
     pub forget_pods_after: Duration,
+    /// Verifies the service-account tokens of sidecars' pods, if they are accepted.
+    pub service_accounts: Option<Arc<ServiceAccounts>>,
     /// TLS on the port for sidecars.
     pub tls: TlsSettings,
+    /// The ConfigMap in which the control plane's own CA is published, if there is one.
+    pub ca_configmap: Option<CaConfigMap>,
     /// Where sidecars may connect from without TLS.
     pub plaintext: PlaintextPolicy,
     /// Streams that one address may hold at a time.
@@ -86,7 +92,9 @@ impl AppOptions {
             token: None,
             sign_in: SignInSettings::default(),
             forget_pods_after: FORGET_PODS_AFTER,
+            service_accounts: None,
             tls: TlsSettings::default(),
+            ca_configmap: None,
             plaintext: PlaintextPolicy::Loopback,
             streams_per_address_max: Budget::default().streams_of_address(),
             public_url: None,
@@ -113,7 +121,8 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     let (http, grpc) = (listen(listeners.http)?, listen(listeners.grpc)?);
     let (http_address, grpc_address) = (http.local_addr()?, grpc.local_addr()?);
     let is_open = options.token.is_none() && !options.sign_in.is_given();
-    if (is_open && !http_address.ip().is_loopback()) || (options.token.is_none() && !grpc_address.ip().is_loopback()) {
+    let is_grpc_open = options.token.is_none() && options.service_accounts.is_none();
+    if (is_open && !http_address.ip().is_loopback()) || (is_grpc_open && !grpc_address.ip().is_loopback()) {
         bail!("a control plane that listens on other addresses than loopback needs a sign-in, and a token for sidecars");
     }
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
@@ -131,12 +140,13 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     parts.spawn(serve_http(Arc::clone(&state), http, access, options.public_url));
     let admission = AdmissionPolicy {
         token: options.token,
+        service_accounts: options.service_accounts,
         plaintext: options.plaintext,
         streams_per_address_max: options.streams_per_address_max,
     };
     parts.spawn(grpc::run(Arc::clone(&state), SecuredListener { listener: grpc, acceptor }, admission));
     if let Some(certificate) = certificate {
-        parts.spawn(keep_certificate(certificate, leaving.clone()));
+        parts.spawn(keep_certificate(certificate, options.ca_configmap, leaving.clone()));
     }
     parts.spawn(end_rules(Arc::clone(&state)));
     parts.spawn(write_windows(Arc::clone(&state), window_writer));
@@ -216,8 +226,19 @@ async fn certificate(options: &AppOptions, grpc_address: SocketAddr) -> anyhow::
     Ok(Some(opened))
 }
 
-async fn keep_certificate(certificate: Arc<ServerCertificate>, drain: CancellationToken) -> anyhow::Result<()> {
-    certificate.keep_current(drain).await;
+/// Renews the certificate for sidecars, and publishes the CA that has signed it.
+async fn keep_certificate(
+    certificate: Arc<ServerCertificate>,
+    ca_configmap: Option<CaConfigMap>,
+    drain: CancellationToken,
+) -> anyhow::Result<()> {
+    let own_ca = certificate.own_ca().map(str::to_owned);
+    let publishing = async {
+        if let Some((ca_configmap, ca)) = ca_configmap.zip(own_ca) {
+            ca_configmap.keep_published(ca, drain.clone()).await;
+        }
+    };
+    tokio::join!(certificate.keep_current(drain.clone()), publishing);
     Ok(())
 }
 

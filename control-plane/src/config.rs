@@ -14,7 +14,9 @@ use mesh::token::{TOKEN_BYTES_MIN, token as one_line_token};
 use crate::access::caller::TrustedProxies;
 use crate::access::settings::SignInSettings;
 use crate::grpc::admission::PlaintextPolicy;
+use crate::kubernetes_api::KubernetesSettings;
 use crate::public_url::PublicUrl;
+use crate::service_accounts::ServiceAccountSettings;
 use crate::store::rollup::Keep;
 use crate::tls::TlsSettings;
 use crate::token::SecretToken;
@@ -48,6 +50,12 @@ pub struct ControlPlaneConfig {
     /// A file with the token that sidecars and users authenticate with. A token of at least 16 characters is required on any address but loopback [default: the token in SITIO_TOKEN].
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// The Kubernetes API.
+    #[command(flatten)]
+    pub kubernetes: KubernetesSettings,
+    /// Service-account tokens of sidecars' pods.
+    #[command(flatten)]
+    pub service_accounts: ServiceAccountSettings,
     /// TLS on the port for sidecars.
     #[command(flatten)]
     pub tls: TlsSettings,
@@ -103,8 +111,10 @@ impl ControlPlaneConfig {
 
     /// Requires a token that cannot be guessed if a port is reachable from other machines.
     fn check_token(&self, token: Option<&SecretToken>) -> Result<(), NotConfigured> {
-        let needs_token = [self.http_addr].into_iter().filter(|_| !self.sign_in.is_given()).chain([self.grpc_addr]);
-        let beyond = needs_token.into_iter().find(|address| !address.ip().is_loopback());
+        let http = Some(self.http_addr).filter(|_| !self.sign_in.is_given());
+        // Sidecars can authenticate by their pods' own tokens.
+        let grpc = Some(self.grpc_addr).filter(|_| !self.service_accounts.are_accepted());
+        let beyond = http.into_iter().chain(grpc).find(|address| !address.ip().is_loopback());
         let Some(address) = beyond else { return Ok(()) };
         let reached = format!("{address} is reachable from other machines");
         match token.map(SecretToken::bytes) {

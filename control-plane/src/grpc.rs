@@ -10,7 +10,6 @@ use proto::wire::{Down, Up};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::TaskTracker;
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -60,6 +59,7 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The gRPC service that sidecars call.
 struct MeshService {
     state: Arc<AppState>,
+    admission: Admission,
     slots: Arc<Semaphore>,
     /// Streams by address.
     addresses: AddressLimiter,
@@ -73,12 +73,12 @@ pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission:
     let drain = state.drain.clone();
     let streams = TaskTracker::new();
     let admission = Admission::new(admission, Arc::clone(&state));
-    let interceptor = move |request: Request<()>| admission.check(request);
     // A stream may replace one that hangs, so there may be twice as many connections as streams.
     let bounds = Bounds { all: CONNECTIONS_MAX, of_address: 2 * streams_per_address_max, reserve: 0 };
     let incoming = connections(source, ConnectionSlots::new(bounds), Arc::clone(&state));
     let service = MeshService {
         state,
+        admission,
         slots: Arc::new(Semaphore::new(PODS_MAX)),
         addresses: AddressLimiter::default(),
         streams_per_address_max,
@@ -92,7 +92,7 @@ pub async fn run(state: Arc<AppState>, source: impl ConnectionSource, admission:
         .initial_connection_window_size(4 * WINDOW_BYTES)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .add_service(InterceptedService::new(mesh, interceptor))
+        .add_service(mesh)
         .serve_with_incoming_shutdown(incoming, drain.cancelled_owned())
         .await
         .context("serve sidecars")?;
@@ -106,6 +106,7 @@ impl Mesh for MeshService {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, up: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
+        let identity = self.admission.admit(&up).await?;
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             self.state.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
@@ -120,7 +121,7 @@ impl Mesh for MeshService {
         };
         let in_flight = activity.begin();
         let (down, rest) = mpsc::channel(DOWN_MAX);
-        let stream = SidecarStream::new(Arc::clone(&self.state), peer, up.into_inner(), down);
+        let stream = SidecarStream::new(Arc::clone(&self.state), peer, identity, up.into_inner(), down);
         self.streams.spawn(async move {
             stream.run().await;
             drop((slot, of_address, in_flight));

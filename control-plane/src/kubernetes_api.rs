@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use reqwest::{Client, Method, StatusCode};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::CertificateDer;
@@ -33,6 +34,30 @@ const RESPONSE_BYTES_MAX: usize = 3 << 20;
 
 /// The name under which changes by server-side apply are recorded.
 const FIELD_MANAGER: &str = "sitio";
+
+/// Where the Kubernetes API is. Kubernetes sets the variables in each pod.
+#[derive(Debug, Clone, Args)]
+pub struct KubernetesSettings {
+    /// The host of the Kubernetes API.
+    #[arg(long = "kubernetes-host", env = "KUBERNETES_SERVICE_HOST", value_name = "HOST", hide = true)]
+    host: Option<String>,
+    /// Its port.
+    #[arg(long = "kubernetes-port", env = "KUBERNETES_SERVICE_PORT", value_name = "PORT", hide = true, default_value_t = 443)]
+    port: u16,
+}
+
+impl KubernetesSettings {
+    /// The API, with the credentials of this pod, for what `setting` asks for.
+    pub fn api(&self, setting: &'static str) -> Result<KubernetesApi, NoCluster> {
+        let host = self.host.as_deref().ok_or(NoCluster(setting))?;
+        Ok(KubernetesApi::in_cluster(host, self.port))
+    }
+}
+
+/// A setting needs the Kubernetes API, and this program does not run in a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is set, and KUBERNETES_SERVICE_HOST is not: this works only in a pod of a cluster")]
+pub struct NoCluster(pub &'static str);
 
 /// A client of the Kubernetes API.
 #[derive(Debug, Clone)]
@@ -122,15 +147,21 @@ impl KubernetesApi {
         self.send(Method::PATCH, &format!("{path}?fieldManager={FIELD_MANAGER}&force=true"), Some(object)).await
     }
 
+    /// Creates an object, and returns it. The right for it is `create`.
+    pub async fn create(&self, path: &str, object: &Value) -> Result<Value, KubernetesApiError> {
+        self.send(Method::POST, path, Some(object)).await
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, KubernetesApiError> {
+        // JSON is YAML, and there is no JSON type for server-side apply that all supported versions know.
+        let media_type = if method == Method::PATCH { "application/apply-patch+yaml" } else { "application/json" };
         let request = format!("{method} {path}");
         let unreachable = |source| KubernetesApiError::Unreachable { request: request.clone(), source };
         let client = Client::builder().tls_backend_preconfigured(self.tls()?).timeout(REQUEST_TIMEOUT).no_proxy();
         let mut builder = client.build().map_err(unreachable)?.request(method, format!("{}{path}", self.url));
         builder = builder.bearer_auth(self.read("token")?.trim());
         if let Some(body) = body {
-            // JSON is YAML, and there is no JSON type for server-side apply that all supported versions know.
-            builder = builder.header("content-type", "application/apply-patch+yaml").body(body.to_string());
+            builder = builder.header("content-type", media_type).body(body.to_string());
         }
         let mut response = builder.send().await.map_err(unreachable)?;
         let mut bytes = Vec::new();

@@ -3,8 +3,10 @@
 use std::io::{ErrorKind, IsTerminal};
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use control_plane::app::{AppListeners, AppOptions, run};
+use control_plane::ca_publisher::CaConfigMap;
 use control_plane::config;
 use control_plane::config::{Configured, NotConfigured};
 use control_plane::counts::memory::Budget;
@@ -51,11 +53,18 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
     let budget = Budget::new(config.memory_max);
     let webhook = config.webhook.address.map(|address| bind(address, "SITIO_WEBHOOK_ADDR")).transpose()?;
-    let webhook_options = || config.webhook.options(config.data_dir.clone(), &config.tls, config.plaintext());
+    let webhook_options = || config.webhook.options(config.data_dir.clone(), &config.tls, config.plaintext(), &config.kubernetes);
     let webhook_options = webhook.is_some().then(webhook_options).transpose()?;
+    let service_accounts = config.service_accounts.verifier(&config.kubernetes)?.map(Arc::new);
+    let ca_configmap = match config.tls.ca_configmap.clone() {
+        Some(name) => Some(CaConfigMap { api: config.kubernetes.api("SITIO_CA_CONFIGMAP")?, name }),
+        None => None,
+    };
     let options = AppOptions {
         keep: config.keep(),
         plaintext: config.plaintext(),
+        service_accounts,
+        ca_configmap,
         tls: config.tls,
         data_dir: config.data_dir,
         token,

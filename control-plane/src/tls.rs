@@ -46,6 +46,9 @@ pub struct TlsSettings {
     /// The namespace of the control plane, for the longer forms of these names.
     #[arg(long = "namespace", env = "POD_NAMESPACE", value_name = "NAME", hide = true)]
     namespace: Option<String>,
+    /// The ConfigMap of the control plane's namespace in which its own CA is published [default: none].
+    #[arg(long = "ca-configmap", env = "SITIO_CA_CONFIGMAP", value_name = "NAME")]
+    pub ca_configmap: Option<String>,
     /// The CA certificates, in PEM, by which sidecars' own certificates are verified. If it is set, each needs one [default: none].
     #[arg(long = "client-ca-file", env = "SITIO_CLIENT_CA_FILE", value_name = "FILE")]
     client_ca_file: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use mesh::histogram::SCALE;
 use mesh::window::WINDOW_S;
@@ -18,6 +18,7 @@ use tonic::{Code, Status, Streaming};
 use crate::clock::now_ms;
 use crate::counts::fleet::not_attached::NotAttached;
 use crate::counts::fleet::stream_session::StreamSession;
+use crate::grpc::admission::SidecarIdentity;
 use crate::grpc::stream::inbound::{FrameEffect, Inbound, refuse, superseded};
 use crate::grpc::stream::rule_updates::RuleUpdates;
 use crate::grpc::stream_events::{StreamEvent, stream_events};
@@ -58,11 +59,18 @@ pub(super) struct SidecarStream {
     /// When the last message was sent, and our time with it.
     timed: Instant,
     peer: IpAddr,
+    identity: SidecarIdentity,
 }
 
 impl SidecarStream {
-    pub(super) fn new(state: Arc<AppState>, peer: IpAddr, up: Streaming<Up>, down: mpsc::Sender<Result<Down, Status>>) -> Self {
-        Self { state, up, down, timed: Instant::now(), peer }
+    pub(super) fn new(
+        state: Arc<AppState>,
+        peer: IpAddr,
+        identity: SidecarIdentity,
+        up: Streaming<Up>,
+        down: mpsc::Sender<Result<Down, Status>>,
+    ) -> Self {
+        Self { state, up, down, timed: Instant::now(), peer, identity }
     }
 
     pub(super) async fn run(mut self) {
@@ -77,6 +85,7 @@ impl SidecarStream {
 
     async fn serve(&mut self) -> Result<(), Status> {
         let greeting = self.greeting().await?;
+        self.identity.check(&greeting.workload).inspect_err(|_| self.state.stream_counts.strangers.up())?;
         if let Some(why) = store_id::lost_rules(&greeting, &self.state.rules.state()) {
             self.state.warn_store_replaced(why);
         }
@@ -120,11 +129,14 @@ impl SidecarStream {
         self.send_message(down::Message::Welcome(windows.welcome(welcome(&self.state.rules.state())))).await?;
         let mut inbound = Inbound::new(Arc::clone(&self.state), session.workload(), windows);
         self.send_rules(session, &mut inbound.rules).await?;
+        let expiry = expiry(self.identity.until());
+        tokio::pin!(expiry);
         loop {
             // Events are sent first: a sidecar that never pauses must receive them, too.
             tokio::select! {
                 biased;
                 Some(event) = stream_events.next() => self.handle_event(session, &mut inbound, event).await?,
+                () = &mut expiry => return Err(expired()),
                 received = self.up.message() => {
                     if let FrameEffect::End = inbound.handle(session, received)? { return Ok(()) }
                     self.send_new_revision(session, &mut inbound.rules).await?;
@@ -229,6 +241,18 @@ fn not_attached(why: &NotAttached) -> Status {
         NotAttached::Full => Status::resource_exhausted(why.to_string()),
         NotAttached::Claimed(_) | NotAttached::OldSession { .. } => Status::failed_precondition(why.to_string()),
     }
+}
+
+/// Waits until a token has expired; for ever if it never does.
+async fn expiry(until: Option<SystemTime>) {
+    match until {
+        Some(until) => tokio::time::sleep(until.duration_since(SystemTime::now()).unwrap_or_default()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn expired() -> Status {
+    Status::unauthenticated("the service-account token of this stream has expired: reconnect with the renewed one")
 }
 
 fn draining() -> Status {

@@ -9,7 +9,7 @@ use inject::settings::{
 };
 
 use crate::grpc::admission::PlaintextPolicy;
-use crate::kubernetes_api::{KubernetesApi, KubernetesApiError};
+use crate::kubernetes_api::{KubernetesApi, KubernetesApiError, KubernetesSettings, NoCluster};
 use crate::tls::TlsSettings;
 
 /// What is set about the webhook.
@@ -36,12 +36,6 @@ pub struct WebhookSettings {
     /// What they verify the control plane by: configmap/NAME with a key ca.crt, in each pod's namespace, or public [default: the control plane's own CA, which is written into the pods].
     #[arg(long = "sidecar-ca", env = "SITIO_SIDECAR_CA", value_name = "SOURCE")]
     authority: Option<AuthoritySource>,
-    /// The host of the Kubernetes API. Kubernetes sets it.
-    #[arg(long = "kubernetes-host", env = "KUBERNETES_SERVICE_HOST", value_name = "HOST", hide = true)]
-    kubernetes_host: Option<String>,
-    /// The port of the Kubernetes API. Kubernetes sets it.
-    #[arg(long = "kubernetes-port", env = "KUBERNETES_SERVICE_PORT", value_name = "PORT", default_value_t = 443, hide = true)]
-    kubernetes_port: u16,
 }
 
 /// What a webhook needs to run.
@@ -74,8 +68,8 @@ pub enum SidecarTrust {
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookSetupError {
     /// The program does not run in a cluster.
-    #[error("SITIO_WEBHOOK_ADDR is set, and KUBERNETES_SERVICE_HOST is not: the webhook runs only in a pod of a cluster")]
-    NoCluster,
+    #[error(transparent)]
+    NoCluster(#[from] NoCluster),
     /// The sidecars are to speak plaintext, and the control plane does not accept it.
     #[error(
         "SITIO_SIDECAR_CONTROL_PLANE begins with http://, which sidecars get only with SITIO_ALLOW_PLAINTEXT=true: use https://"
@@ -93,13 +87,13 @@ impl WebhookSettings {
         data_dir: PathBuf,
         tls: &TlsSettings,
         plaintext: PlaintextPolicy,
+        kubernetes: &KubernetesSettings,
     ) -> Result<WebhookOptions, WebhookSetupError> {
         let is_plaintext = self.control_plane.as_ref().is_some_and(|url| url.starts_with("http://"));
         if is_plaintext && plaintext != PlaintextPolicy::Anywhere {
             return Err(WebhookSetupError::Plaintext);
         }
-        let host = self.kubernetes_host.as_deref().ok_or(WebhookSetupError::NoCluster)?;
-        let api = KubernetesApi::in_cluster(host, self.kubernetes_port);
+        let api = kubernetes.api("SITIO_WEBHOOK_ADDR")?;
         let namespace = api.namespace()?;
         let in_namespace = || format!("https://sitio-grpc.{namespace}.svc:8091");
         let control_plane = self.control_plane.clone().unwrap_or_else(in_namespace);
@@ -132,12 +126,14 @@ mod tests {
         webhook: WebhookSettings,
         #[command(flatten)]
         tls: TlsSettings,
+        #[command(flatten)]
+        kubernetes: KubernetesSettings,
     }
 
     fn refused(flags: &[&str], host: Option<&str>) -> String {
-        let Line { mut webhook, tls } = Line::parse_from([&["sitio-control-plane"], flags].concat());
-        webhook.kubernetes_host = host.map(str::to_owned);
-        webhook.options(PathBuf::from("."), &tls, PlaintextPolicy::Loopback).unwrap_err().to_string()
+        let host = host.map_or(vec![], |host| vec!["--kubernetes-host", host]);
+        let Line { webhook, tls, kubernetes } = Line::parse_from([&["sitio-control-plane"], flags, &host].concat());
+        webhook.options(PathBuf::from("."), &tls, PlaintextPolicy::Loopback, &kubernetes).unwrap_err().to_string()
     }
 
     #[test]

@@ -84,16 +84,26 @@ impl TestControlPlane {
 
     pub(crate) async fn attach_as(&self, greeting: Greeting) -> FakeSidecar {
         let mut sidecar = self.open().await;
-        sidecar.epoch_ms = greeting.epoch / 1_000_000;
-        sidecar.send(up::Message::Hello(greeting.into())).await;
+        sidecar.greet(greeting).await;
         sidecar
+    }
+
+    /// Attaches a pod with this token, or returns why its call is refused.
+    pub(crate) async fn attach_with(&self, token: &str, greeting: Greeting) -> Result<FakeSidecar, Status> {
+        let (up, rest) = mpsc::channel(64);
+        let mut request = Request::new(ReceiverStream::new(rest));
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        let down = self.dial().await.attach(request).await?.into_inner();
+        let mut sidecar = FakeSidecar::new(up, down);
+        sidecar.greet(greeting).await;
+        Ok(sidecar)
     }
 
     /// Opens a stream without sending anything.
     pub(crate) async fn open(&self) -> FakeSidecar {
         let (up, rest) = mpsc::channel(64);
         let down = self.dial().await.attach(Request::new(ReceiverStream::new(rest))).await.expect("it is let in").into_inner();
-        FakeSidecar { up, down, encoder: Encoder::default(), seq: 0, epoch_ms: 0, callers: Callers::default() }
+        FakeSidecar::new(up, down)
     }
 
     /// Sends a request to the API.
@@ -171,6 +181,15 @@ pub(crate) struct FakeSidecar {
 }
 
 impl FakeSidecar {
+    fn new(up: mpsc::Sender<Up>, down: Streaming<Down>) -> Self {
+        Self { up, down, encoder: Encoder::default(), seq: 0, epoch_ms: 0, callers: Callers::default() }
+    }
+
+    async fn greet(&mut self, greeting: Greeting) {
+        self.epoch_ms = greeting.epoch / 1_000_000;
+        self.send(up::Message::Hello(greeting.into())).await;
+    }
+
     pub(crate) async fn send(&self, message: up::Message) {
         // If the stream was cut off, the receiving half reports it.
         let _ = self.up.send(Up { message: Some(message) }).await;

@@ -15,6 +15,7 @@ mod hostile;
 mod pins;
 mod ranges;
 mod rules;
+mod service_accounts;
 mod tap;
 mod timeline;
 mod waiting;

@@ -31,7 +31,7 @@ const LIVE: Duration = Duration::from_secs(1);
 const LIVE_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
 /// How often the token file is read. Kubernetes renews a token some minutes before it expires.
-const TOKEN_CHECK_EVERY: Duration = Duration::from_secs(20);
+const TOKEN_CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// For the last numbers, and again for the goodbye. A drain must not hang on a control plane that has stopped reading.
 const LAST_SEND_MAX: Duration = Duration::from_secs(1);

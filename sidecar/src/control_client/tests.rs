@@ -273,6 +273,22 @@ async fn a_token_file_is_read_again_at_each_dial() {
 }
 
 #[tokio::test]
+async fn a_renewed_token_is_used_before_the_old_one_expires() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "first\n").unwrap();
+    let mut mesh = Mesh::start().await;
+    let token = StreamToken::File(file.path().to_owned());
+    let world = World::start(|options| options.control_plane = Some(mesh.with(token))).await;
+    let mut stream = mesh.next().await;
+    stream.welcome().await;
+    assert_eq!(stream.authorization.as_deref(), Some("Bearer first"));
+    std::fs::write(file.path(), "second\n").unwrap();
+    let next = mesh.next().await;
+    assert_eq!((next.authorization.as_deref(), next.greeting.session), (Some("Bearer second"), 2));
+    world.left().await;
+}
+
+#[tokio::test]
 async fn a_control_plane_that_vanishes_without_a_word_is_noticed() {
     // Given a network between the two that can stop carrying anything, without closing a connection.
     let mut mesh = Mesh::start().await;

@@ -11,7 +11,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
         "control-plane",
         &[
             &["address_limiter", "clock", "data_folder", "http", "jwt_crypto", "kubernetes_api", "model", "public_url", "token"],
-            &["attempt_limiter", "tls", "store", "store_id", "tap"],
+            &["attempt_limiter", "ca_publisher", "service_accounts", "store", "store_id", "tap", "tls"],
             &["counts"],
             &["exposed", "history", "recovery", "rules"],
             &["state"],

@@ -72,7 +72,12 @@ pub(crate) async fn run(folder: PathBuf, commit_faults: CommitFaults, probe: Con
     let (plane, scribe) = AppState::open(store, fleet, ([0, 0, 0, 0], 0).into(), drain.clone())?;
     let plane = Arc::new(plane);
     *probe.0.lock().unwrap() = Arc::downgrade(&plane);
-    let admission = AdmissionPolicy { token: None, plaintext: PlaintextPolicy::Anywhere, streams_per_address_max: 100 };
+    let admission = AdmissionPolicy {
+        token: None,
+        service_accounts: None,
+        plaintext: PlaintextPolicy::Anywhere,
+        streams_per_address_max: 100,
+    };
     let mut writing = JoinSet::new();
     let fleet = Arc::clone(&plane.fleet);
     writing.spawn(scribe.run(move || fleet.settle_losses(), drain));

@@ -1,0 +1,207 @@
+//! Verifies the service-account tokens that Kubernetes projects into pods, and says which pod a token belongs to.
+
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use jsonwebtoken::errors::ErrorKind;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::kubernetes_api::{KubernetesApi, KubernetesApiError, KubernetesSettings, NoCluster};
+use crate::service_accounts::key_set::KeySet;
+
+mod key_set;
+
+/// The path of a token review (Kubernetes API, `authentication.k8s.io/v1`).
+const TOKEN_REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
+
+/// How long after a token's end its stream ends. Its clock and ours may differ, and the sidecar reconnects by itself when
+/// its token is renewed.
+const LEEWAY: Duration = Duration::from_secs(60);
+
+/// The settings of service-account tokens.
+#[derive(Debug, Clone, Args)]
+pub struct ServiceAccountSettings {
+    /// Accept the service-account tokens of sidecars' pods: verified by the cluster's published keys, or by a token review for each stream, which needs the right to create them.
+    #[arg(long = "service-accounts", env = "SITIO_SERVICE_ACCOUNTS", value_name = "HOW", value_enum, default_value_t = Verification::Off)]
+    verification: Verification,
+    /// The audience that the tokens must have.
+    #[arg(
+        long = "service-account-audience",
+        env = "SITIO_SERVICE_ACCOUNT_AUDIENCE",
+        value_name = "NAME",
+        default_value = "sitio"
+    )]
+    audience: String,
+}
+
+/// How tokens are verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verification {
+    /// They are not accepted.
+    Off,
+    /// By the cluster's key set, which any pod may read.
+    Keys,
+    /// By asking the Kubernetes API about each.
+    Review,
+}
+
+impl ServiceAccountSettings {
+    /// The verifier, if tokens are accepted.
+    pub fn verifier(&self, kubernetes: &KubernetesSettings) -> Result<Option<ServiceAccounts>, NoCluster> {
+        if self.verification == Verification::Off {
+            return Ok(None);
+        }
+        Ok(self.verifier_with(kubernetes.api("SITIO_SERVICE_ACCOUNTS")?))
+    }
+
+    /// The verifier that asks this API, if tokens are accepted.
+    pub fn verifier_with(&self, api: KubernetesApi) -> Option<ServiceAccounts> {
+        let verifier = match self.verification {
+            Verification::Off => return None,
+            Verification::Keys => Verifier::Keys(KeySet::new(api)),
+            Verification::Review => Verifier::Review(api),
+        };
+        Some(ServiceAccounts { verifier, audience: self.audience.clone() })
+    }
+
+    /// Whether sidecars can authenticate by them.
+    pub fn are_accepted(&self) -> bool {
+        self.verification != Verification::Off
+    }
+}
+
+/// Verifies service-account tokens.
+pub struct ServiceAccounts {
+    verifier: Verifier,
+    audience: String,
+}
+
+enum Verifier {
+    Keys(KeySet),
+    Review(KubernetesApi),
+}
+
+/// The pod that a token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodIdentity {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its service account.
+    pub service_account: String,
+    /// Its name.
+    pub pod: String,
+    /// Its UID.
+    pub pod_uid: String,
+    /// When its stream has to end, if the token says when it ends.
+    pub until: Option<SystemTime>,
+}
+
+/// Why a token is not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenRefused {
+    /// It is wrong.
+    #[error("the service-account token is refused: {0}")]
+    Wrong(String),
+    /// It could not be verified.
+    #[error("the service-account token cannot be verified now: {0}")]
+    Unverified(#[from] KubernetesApiError),
+}
+
+/// The claims of a projected token (Kubernetes, "Managing Service Accounts": bound service account tokens).
+#[derive(Debug, Deserialize)]
+struct Claims {
+    exp: u64,
+    #[serde(rename = "kubernetes.io")]
+    bound: Bound,
+}
+
+#[derive(Debug, Deserialize)]
+struct Bound {
+    namespace: String,
+    serviceaccount: Named,
+    pod: Option<Named>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    name: String,
+    uid: String,
+}
+
+impl ServiceAccounts {
+    /// Verifies a token, and returns its pod.
+    pub async fn verify(&self, token: &str) -> Result<PodIdentity, TokenRefused> {
+        match &self.verifier {
+            Verifier::Keys(keys) => self.by_keys(keys, token).await,
+            Verifier::Review(api) => self.by_review(api, token).await,
+        }
+    }
+
+    async fn by_keys(&self, keys: &KeySet, token: &str) -> Result<PodIdentity, TokenRefused> {
+        let header = jsonwebtoken::decode_header(token).map_err(|error| TokenRefused::Wrong(reason(error.kind())))?;
+        let kid = header.kid.ok_or_else(|| TokenRefused::Wrong("it names no key".to_owned()))?;
+        let Some(key) = keys.find(&kid).await? else {
+            return Err(TokenRefused::Wrong("it is signed by a key that the cluster does not publish".to_owned()));
+        };
+        let claims: Claims = key.decode(token, &self.audience).map_err(|error| TokenRefused::Wrong(reason(error.kind())))?;
+        let Some(pod) = claims.bound.pod else {
+            return Err(TokenRefused::Wrong("it is bound to no pod: project the token into the sidecar's pod".to_owned()));
+        };
+        Ok(PodIdentity {
+            namespace: claims.bound.namespace,
+            service_account: claims.bound.serviceaccount.name,
+            pod: pod.name,
+            pod_uid: pod.uid,
+            until: SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp)).and_then(|end| end.checked_add(LEEWAY)),
+        })
+    }
+
+    async fn by_review(&self, api: &KubernetesApi, token: &str) -> Result<PodIdentity, TokenRefused> {
+        let spec = json!({ "token": token, "audiences": [self.audience] });
+        let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec });
+        let reviewed = api.create(TOKEN_REVIEWS, &review).await?;
+        let status = &reviewed["status"];
+        if status["authenticated"] != true {
+            let why = status["error"].as_str().unwrap_or("the Kubernetes API does not accept it");
+            return Err(TokenRefused::Wrong(why.to_owned()));
+        }
+        // An API server that does not know audiences leaves them out; then the token may be for anyone.
+        let has_audience = status["audiences"].as_array().is_some_and(|all| all.iter().any(|one| one == &*self.audience));
+        if !has_audience {
+            return Err(TokenRefused::Wrong(format!("its audience is not {}", self.audience)));
+        }
+        let user = status["user"]["username"].as_str().unwrap_or_default();
+        let account = user.strip_prefix("system:serviceaccount:").and_then(|rest| rest.split_once(':'));
+        let extra = |key: &str| status["user"]["extra"][format!("authentication.kubernetes.io/{key}")][0].as_str();
+        match (account, extra("pod-name"), extra("pod-uid")) {
+            (Some((namespace, service_account)), Some(pod), Some(pod_uid)) => Ok(PodIdentity {
+                namespace: namespace.to_owned(),
+                service_account: service_account.to_owned(),
+                pod: pod.to_owned(),
+                pod_uid: pod_uid.to_owned(),
+                // A token review does not say.
+                until: None,
+            }),
+            _ => Err(TokenRefused::Wrong("it is bound to no pod: project the token into the sidecar's pod".to_owned())),
+        }
+    }
+}
+
+/// Why a token is wrong, in a few words.
+fn reason(kind: &ErrorKind) -> String {
+    match kind {
+        ErrorKind::ExpiredSignature => "it has expired".to_owned(),
+        ErrorKind::ImmatureSignature => "it is not valid yet: compare the clocks".to_owned(),
+        ErrorKind::InvalidAudience => {
+            "it is for another audience: project it with the audience of SITIO_SERVICE_ACCOUNT_AUDIENCE".to_owned()
+        }
+        ErrorKind::InvalidIssuer => "another cluster has issued it".to_owned(),
+        ErrorKind::InvalidSignature => "its signature is wrong".to_owned(),
+        ErrorKind::InvalidAlgorithm | ErrorKind::InvalidAlgorithmName | ErrorKind::UnsupportedAlgorithm => {
+            "it is signed in a way that its key does not allow".to_owned()
+        }
+        ErrorKind::MissingRequiredClaim(claim) => format!("it has no {claim}"),
+        _ => "it is not a service-account token".to_owned(),
+    }
+}

@@ -1,0 +1,118 @@
+//! The keys that sign a cluster's service-account tokens, fetched when they are needed and kept for a while.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jsonwebtoken::errors::Error;
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::jwt_crypto;
+use crate::kubernetes_api::{KubernetesApi, KubernetesApiError};
+
+/// Where a cluster publishes its keys, and who issues its tokens (Kubernetes, "Service account issuer discovery").
+const KEYS: &str = "/openid/v1/jwks";
+const CONFIGURATION: &str = "/.well-known/openid-configuration";
+
+/// The age at which keys are fetched again, so that a key that was withdrawn is forgotten.
+const KEYS_LAST: Duration = Duration::from_secs(10 * 60);
+
+/// The shortest time between two fetches: tokens with made-up keys must not become requests to the API.
+const FETCH_EVERY: Duration = Duration::from_secs(10);
+
+/// The most keys that are read. A cluster has one or two.
+const KEYS_MAX: usize = 64;
+
+/// The keys of a cluster.
+pub(super) struct KeySet {
+    api: KubernetesApi,
+    fetched: Mutex<Option<FetchedKeys>>,
+}
+
+struct FetchedKeys {
+    by_id: HashMap<String, Arc<IssuerKey>>,
+    at: Instant,
+}
+
+/// A key, and the issuer whose tokens it signs.
+pub(super) struct IssuerKey {
+    key: DecodingKey,
+    algorithm: Algorithm,
+    issuer: String,
+}
+
+impl KeySet {
+    pub(super) fn new(api: KubernetesApi) -> Self {
+        jwt_crypto::install();
+        Self { api, fetched: Mutex::new(None) }
+    }
+
+    /// The key of this id. Keys are fetched again if they are old, or if it is unknown.
+    pub(super) async fn find(&self, kid: &str) -> Result<Option<Arc<IssuerKey>>, KubernetesApiError> {
+        // Held during a fetch, so that many sidecars at once cause one.
+        let mut fetched = self.fetched.lock().await;
+        if let Some(keys) = &*fetched {
+            let known = keys.by_id.get(kid);
+            let is_fresh = keys.at.elapsed() < if known.is_some() { KEYS_LAST } else { FETCH_EVERY };
+            if is_fresh {
+                return Ok(known.cloned());
+            }
+        }
+        match self.fetch().await {
+            Ok(keys) => Ok(fetched.insert(keys).by_id.get(kid).cloned()),
+            Err(error) => match &mut *fetched {
+                // An API server that is away for a while does not keep known sidecars out.
+                Some(keys) => {
+                    tracing::warn!(%error, "cannot fetch the cluster's keys, so the known ones stay");
+                    keys.at = Instant::now();
+                    Ok(keys.by_id.get(kid).cloned())
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    async fn fetch(&self) -> Result<FetchedKeys, KubernetesApiError> {
+        let wrong =
+            |path: &str, what: &str| KubernetesApiError::Response { request: format!("GET {path}"), what: what.to_owned() };
+        let configuration = self.api.find(CONFIGURATION).await?.unwrap_or_default();
+        let issuer = configuration["issuer"].as_str().ok_or_else(|| wrong(CONFIGURATION, "names no issuer"))?.to_owned();
+        let set = self.api.find(KEYS).await?.unwrap_or_default();
+        let set: JwkSet = serde_json::from_value(set).map_err(|error| wrong(KEYS, &format!("is no key set: {error}")))?;
+        let usable = |jwk: &Jwk| IssuerKey::new(jwk, &issuer).map(Arc::new);
+        let by_id = set.keys.iter().take(KEYS_MAX).filter_map(|jwk| Some((jwk.common.key_id.clone()?, usable(jwk)?)));
+        Ok(FetchedKeys { by_id: by_id.collect(), at: Instant::now() })
+    }
+}
+
+impl IssuerKey {
+    /// A key that signs, with the one algorithm that fits it; none if it is for something else.
+    fn new(jwk: &Jwk, issuer: &str) -> Option<Self> {
+        if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+            return None;
+        }
+        let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
+            (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
+            (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS384)) => Algorithm::RS384,
+            (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS512)) => Algorithm::RS512,
+            (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
+            (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P384 => Algorithm::ES384,
+            _ => return None,
+        };
+        Some(Self { key: DecodingKey::from_jwk(jwk).ok()?, algorithm, issuer: issuer.to_owned() })
+    }
+
+    /// Checks signature, issuer, audience and times, and returns the claims.
+    pub(super) fn decode<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Result<T, Error> {
+        let mut validation = Validation::new(self.algorithm);
+        validation.set_audience(&[audience]);
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.validate_nbf = true;
+        Ok(decode(token, &self.key, &validation)?.claims)
+    }
+}
