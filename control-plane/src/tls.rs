@@ -177,7 +177,10 @@ impl ServerCertificate {
 impl CertificateSource {
     fn load(&self) -> anyhow::Result<CertifiedKey> {
         match self {
-            Self::OwnCa { ca, names } => ca.issue(names),
+            Self::OwnCa { ca, names } => {
+                let (certificate, key) = ca.issue(names)?;
+                certified(vec![certificate], key)
+            }
             Self::Files { chain, key } => {
                 let reading = || format!("read the certificate in {} and its key in {}", chain.display(), key.display());
                 let certificates = certificates(chain).with_context(reading)?;

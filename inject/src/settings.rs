@@ -9,7 +9,7 @@ pub const DEFAULT_IMAGE: &str = concat!("localhost/sitio-sidecar:", env!("CARGO_
 pub const DEFAULT_CONTROL_PLANE: &str = "https://sitio-grpc:8091";
 
 /// The Secret that the manifests in `deploy/` make, as [`TokenSource`].
-pub const DEFAULT_TOKEN: &str = "secret/sitio-token";
+pub const DEFAULT_TOKEN: &str = "service-account";
 
 /// The ConfigMap with the control plane's own CA, as [`AuthoritySource`].
 pub const DEFAULT_AUTHORITY: &str = "configmap/sitio-ca";

@@ -70,7 +70,7 @@ pub struct SidecarOptions {
     #[arg(long, env = "SITIO_TOKEN_FILE", value_name = "PATH", value_parser = token_file)]
     token_file: Option<StreamToken>,
     /// File with the CA certificates by which the control plane is verified, in PEM, read again at each dial [default: those of the system]
-    #[arg(long, env = "SITIO_CA_FILE", value_name = "PATH", value_parser = readable)]
+    #[arg(long, env = "SITIO_CA_FILE", value_name = "PATH")]
     ca_file: Option<PathBuf>,
     /// The CA certificates themselves, in PEM, where no file can be mounted [default: none]
     #[arg(long, env = "SITIO_CA", value_name = "PEM", conflicts_with = "ca_file")]

@@ -10,11 +10,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
-use rustls::pki_types::PrivateKeyDer;
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::data_folder::write_private;
-use crate::tls::certified;
 
 /// The file with the key.
 const KEY_FILE: &str = "ca.key";
@@ -69,7 +67,7 @@ impl OwnCa {
     }
 
     /// A new certificate for these DNS names and IP addresses, and its key.
-    pub(super) fn issue(&self, names: &[String]) -> anyhow::Result<CertifiedKey> {
+    pub(super) fn issue(&self, names: &[String]) -> anyhow::Result<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
         let mut params = CertificateParams::new(names).with_context(|| format!("make a certificate for {}", names.join(", ")))?;
         params.distinguished_name = named("Sitio control plane");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -77,7 +75,7 @@ impl OwnCa {
         valid_for(&mut params, LASTS)?;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        certified(vec![certificate.into()], PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?)
+        Ok((certificate.into(), PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?))
     }
 }
 

@@ -217,10 +217,14 @@ fn a_service_account_authenticates_by_a_token_that_the_kubelet_renews() {
 
 #[test]
 fn a_pod_starts_although_its_secret_and_its_config_map_are_missing() {
-    let (after, _) = injected(&documents(WEB));
+    let before = documents(WEB);
+    let credentials =
+        Credentials { token: TokenSource::Secret("sitio-token".to_owned()), ..InjectionSettings::default().credentials };
+    let outcome = inject(&before, &InjectionSettings { credentials, ..InjectionSettings::default() });
+
+    let after = patched(&before, &outcome);
 
     let sidecar = &after[0]["spec"]["template"]["spec"]["initContainers"][0];
-
     let token = json!({"secretKeyRef": {"name": "sitio-token", "key": "token", "optional": true}});
     assert_eq!(variable(sidecar, "SITIO_TOKEN")["valueFrom"], token);
     let authority = json!({"configMapKeyRef": {"name": "sitio-ca", "key": "ca.crt", "optional": true}});

@@ -78,8 +78,9 @@ fn a_secret_of_another_tool_takes_the_place_of_the_charts_own() {
 
     assert!(!objects.keys().any(|name| name.starts_with("Secret")), "{:?}", objects.keys());
     let named = |object: &str, pointer: &str| objects[object].pointer(pointer).cloned();
-    let variable = "/spec/template/spec/containers/0/env/5/valueFrom/secretKeyRef/name";
-    assert_eq!(named("Deployment sitio", variable), Some("vault".into()));
+    let variables = named("Deployment sitio", "/spec/template/spec/containers/0/env").unwrap_or_default();
+    let token = variables.as_array().and_then(|all| all.iter().find(|variable| variable["name"] == "SITIO_TOKEN"));
+    assert_eq!(token.map(|token| &token["valueFrom"]["secretKeyRef"]["name"]), Some(&"vault".into()), "{variables}");
     assert_eq!(named("ServiceMonitor sitio", "/spec/endpoints/0/authorization/credentials/name"), Some("vault".into()));
 }
 

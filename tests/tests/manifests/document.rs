@@ -4,6 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -61,6 +62,8 @@ impl Document {
             ("v1", "ServiceAccount") => through::<ServiceAccount>(&self.value),
             ("apps/v1", "Deployment") => through::<Deployment>(&self.value),
             ("v1", "Secret") => through::<Secret>(&self.value),
+            ("rbac.authorization.k8s.io/v1", "Role") => through::<Role>(&self.value),
+            ("rbac.authorization.k8s.io/v1", "RoleBinding") => through::<RoleBinding>(&self.value),
             ("networking.k8s.io/v1", "Ingress") => through::<Ingress>(&self.value),
             ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(&self.value),
             ("policy/v1", "PodDisruptionBudget") => through::<PodDisruptionBudget>(&self.value),

@@ -102,6 +102,9 @@ fn started_mesh() -> (Podman, PodNetwork, Process) {
     let podman = Podman::new();
     build_ours(&podman);
     build_python(&podman);
+    // The kubelet would put the token and the published CA here.
+    let credentials = podman.folder("credentials");
+    fs::write(credentials.join("token"), TOKEN).expect("the folder can be written to");
     let manifest = podman.folder("manifest").join("web.json");
     fs::write(&manifest, manifest_of_web(&podman)).expect("the folder can be written to");
 
@@ -110,6 +113,13 @@ fn started_mesh() -> (Podman, PodNetwork, Process) {
     let network = PodNetwork::of(&podman, SIDECAR);
     let names = network.start_name_server();
     start_control_plane(&podman, &format!("ns:{}", network.path()));
+    // The sidecar has started without the CA, and connects as soon as it is there.
+    eventually(SOON, || {
+        let ca = fs::read(podman.folder("data").join("ca.crt"))?;
+        let published = credentials.join("ca.crt");
+        fs::write(&published, ca)?;
+        Ok(fs::set_permissions(&published, fs::Permissions::from_mode(0o644))?)
+    });
     eventually(SOON, || {
         let pods = sitio(&network, &["pods", "-o", "json"])?;
         ensure!(pods.contains("\"reporting\""), "the sidecar is attached: {pods}\n{}", podman.logs(SIDECAR));
@@ -133,7 +143,11 @@ fn start_control_plane(podman: &Podman, network: &str) {
     let image = format!("localhost/sitio-control-plane:{}", env!("CARGO_PKG_VERSION"));
     let mut arguments = vec!["run", "-d", "--name", CONTROL_PLANE, "--network", network, "--user", &user, "--volume", &volume];
     arguments.extend(["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", &memory]);
+    // There is no Kubernetes API here.
+    let needs_cluster =
+        |variable: &Value| ["SITIO_SERVICE_ACCOUNTS", "SITIO_CA_CONFIGMAP"].iter().any(|name| variable["name"] == **name);
     let variables: Vec<String> = list(&json!({"env": literal_variables(container)}), "env")
+        .filter(|variable| !needs_cluster(variable))
         .map(|variable| {
             format!("{}={}", variable["name"].as_str().unwrap_or_default(), variable["value"].as_str().unwrap_or_default())
         })
@@ -159,6 +173,9 @@ fn manifest_of_web(podman: &Podman) -> String {
     let names = podman.folder("manifest").join("resolv.conf");
     fs::write(&names, "nameserver 127.0.0.1\n").expect("the folder can be written to");
     let volumes = pod["volumes"].as_array_mut().expect("the service has its pages");
+    volumes.retain(|volume| volume["name"] != "sitio-credentials");
+    let credentials = podman.folder("credentials");
+    volumes.push(json!({"name": "sitio-credentials", "hostPath": {"path": credentials, "type": "Directory"}}));
     volumes.push(json!({"name": "names", "hostPath": {"path": names, "type": "File"}}));
     volumes.push(json!({"name": "python", "hostPath": {"path": "/usr", "type": "Directory"}}));
     for container in pod["containers"].as_array_mut().expect("a pod has containers") {
@@ -187,7 +204,7 @@ fn adapt(container: &mut Value) {
     fields.insert("volumeMounts".to_owned(), mounts);
 }
 
-/// The variables with values of their own; the token is that of the Secret, and the pod's description is short.
+/// The variables with values of their own; the token of users is that of the Secret, and the pod's description is short.
 fn literal_variables(container: &Value) -> Value {
     let literal = list(container, "env").filter_map(|variable| match &variable["valueFrom"] {
         Value::Null => Some(variable.clone()),
