@@ -4,6 +4,7 @@ use std::sync::Once;
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::signature::{self, Verifier};
 use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use ring::signature::{
@@ -23,6 +24,22 @@ pub fn install() {
         // It fails only if another part of the program has installed one.
         let _ = PROVIDER.install_default();
     });
+}
+
+/// A key that signs, with the one algorithm that fits it (RFC 7518, section 3.1): a token does not choose its own.
+pub fn signing_key(jwk: &Jwk) -> Option<(DecodingKey, Algorithm)> {
+    if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
+        return None;
+    }
+    let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
+        (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
+        (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS384)) => Algorithm::RS384,
+        (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS512)) => Algorithm::RS512,
+        (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
+        (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P384 => Algorithm::ES384,
+        _ => return None,
+    };
+    Some((DecodingKey::from_jwk(jwk).ok()?, algorithm))
 }
 
 /// A key and how it verifies (RFC 7518, section 3.1).

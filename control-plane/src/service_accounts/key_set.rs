@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::errors::Error;
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::{Jwk, JwkSet};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::jwt_crypto;
+use crate::jwt_crypto::signing_key;
 use crate::kubernetes_api::{KubernetesApi, KubernetesApiError};
 
 /// Where a cluster publishes its keys, and who issues its tokens (Kubernetes, "Service account issuer discovery").
@@ -83,29 +84,16 @@ impl KeySet {
         let issuer = configuration["issuer"].as_str().ok_or_else(|| wrong(CONFIGURATION, "names no issuer"))?.to_owned();
         let set = self.api.find(KEYS).await?.unwrap_or_default();
         let set: JwkSet = serde_json::from_value(set).map_err(|error| wrong(KEYS, &format!("is no key set: {error}")))?;
-        let usable = |jwk: &Jwk| IssuerKey::new(jwk, &issuer).map(Arc::new);
+        let usable = |jwk: &Jwk| {
+            let (key, algorithm) = signing_key(jwk)?;
+            Some(Arc::new(IssuerKey { key, algorithm, issuer: issuer.clone() }))
+        };
         let by_id = set.keys.iter().take(KEYS_MAX).filter_map(|jwk| Some((jwk.common.key_id.clone()?, usable(jwk)?)));
         Ok(FetchedKeys { by_id: by_id.collect(), at: Instant::now() })
     }
 }
 
 impl IssuerKey {
-    /// A key that signs, with the one algorithm that fits it; none if it is for something else.
-    fn new(jwk: &Jwk, issuer: &str) -> Option<Self> {
-        if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
-            return None;
-        }
-        let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
-            (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
-            (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS384)) => Algorithm::RS384,
-            (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS512)) => Algorithm::RS512,
-            (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
-            (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P384 => Algorithm::ES384,
-            _ => return None,
-        };
-        Some(Self { key: DecodingKey::from_jwk(jwk).ok()?, algorithm, issuer: issuer.to_owned() })
-    }
-
     /// Checks signature, issuer, audience and times, and returns the claims.
     pub(super) fn decode<T: DeserializeOwned>(&self, token: &str, audience: &str) -> Result<T, Error> {
         let mut validation = Validation::new(self.algorithm);

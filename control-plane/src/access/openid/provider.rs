@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use crate::access::openid::settings::OpenIdSettings;
 use crate::jwt_crypto;
+use crate::jwt_crypto::signing_key;
 
 /// How long one request to the provider may take. A person is waiting.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,8 +101,8 @@ impl Provider {
     /// The key that signs a token with this header, and the algorithm that the key is for.
     pub(super) async fn key(&self, kid: Option<&str>) -> Result<Option<(DecodingKey, Algorithm)>, ProviderError> {
         let find = |keys: &JwkSet| match kid {
-            Some(kid) => keys.find(kid).and_then(usable),
-            None => keys.keys.iter().find_map(usable).filter(|_| keys.keys.len() == 1),
+            Some(kid) => keys.find(kid).and_then(signing_key),
+            None => keys.keys.iter().find_map(signing_key).filter(|_| keys.keys.len() == 1),
         };
         if let Some(key) = find(&self.known(KEPT).await?.keys) {
             return Ok(Some(key));
@@ -168,20 +169,4 @@ fn causes(error: &dyn std::error::Error) -> String {
         cause = next.source();
     }
     words
-}
-
-/// A key that signs, with the one algorithm that fits it (RFC 7518, section 3.1): a token does not choose its own.
-fn usable(jwk: &Jwk) -> Option<(DecodingKey, Algorithm)> {
-    if jwk.common.public_key_use.as_ref().is_some_and(|purpose| *purpose != PublicKeyUse::Signature) {
-        return None;
-    }
-    let algorithm = match (&jwk.algorithm, jwk.common.key_algorithm) {
-        (AlgorithmParameters::RSA(_), None | Some(KeyAlgorithm::RS256)) => Algorithm::RS256,
-        (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS384)) => Algorithm::RS384,
-        (AlgorithmParameters::RSA(_), Some(KeyAlgorithm::RS512)) => Algorithm::RS512,
-        (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P256 => Algorithm::ES256,
-        (AlgorithmParameters::EllipticCurve(key), _) if key.curve == EllipticCurve::P384 => Algorithm::ES384,
-        _ => return None,
-    };
-    Some((DecodingKey::from_jwk(jwk).ok()?, algorithm))
 }
