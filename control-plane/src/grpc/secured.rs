@@ -50,7 +50,8 @@ impl ConnectionSource for SecuredListener {
             Some(acceptor) => (State::New(stream, acceptor.clone()), OnceLock::new()),
             None => (State::Plaintext(stream), OnceLock::from(TransportSecurity::Plaintext)),
         };
-        Ok((SecuredConnection { state, security: Arc::new(security) }, peer.ip()))
+        // A port of both IP versions reports 127.0.0.1 as ::ffff:127.0.0.1.
+        Ok((SecuredConnection { state, security: Arc::new(security) }, peer.ip().to_canonical()))
     }
 
     fn security(io: &SecuredConnection) -> KnownSecurity {

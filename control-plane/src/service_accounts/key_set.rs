@@ -31,7 +31,15 @@ const KEYS_MAX: usize = 64;
 /// The keys of a cluster.
 pub(super) struct KeySet {
     api: KubernetesApi,
-    fetched: Mutex<Option<FetchedKeys>>,
+    known: Mutex<Known>,
+}
+
+/// What the last fetches gave.
+#[derive(Default)]
+struct Known {
+    fetched: Option<FetchedKeys>,
+    /// When the last fetch failed, and why.
+    failed: Option<(Instant, String)>,
 }
 
 struct FetchedKeys {
@@ -49,31 +57,38 @@ pub(super) struct IssuerKey {
 impl KeySet {
     pub(super) fn new(api: KubernetesApi) -> Self {
         jwt_crypto::install();
-        Self { api, fetched: Mutex::new(None) }
+        Self { api, known: Mutex::default() }
     }
 
     /// The key of this id. Keys are fetched again if they are old, or if it is unknown.
     pub(super) async fn find(&self, kid: &str) -> Result<Option<Arc<IssuerKey>>, KubernetesApiError> {
         // Held during a fetch, so that many sidecars at once cause one.
-        let mut fetched = self.fetched.lock().await;
-        if let Some(keys) = &*fetched {
-            let known = keys.by_id.get(kid);
-            let is_fresh = keys.at.elapsed() < if known.is_some() { KEYS_LAST } else { FETCH_EVERY };
+        let mut known = self.known.lock().await;
+        let Known { fetched, failed } = &mut *known;
+        if let Some(keys) = fetched {
+            let key = keys.by_id.get(kid);
+            let is_fresh = keys.at.elapsed() < if key.is_some() { KEYS_LAST } else { FETCH_EVERY };
             if is_fresh {
-                return Ok(known.cloned());
+                return Ok(key.cloned());
             }
+        } else if let Some((at, why)) = failed
+            && at.elapsed() < FETCH_EVERY
+        {
+            // Those that have waited for the failed fetch do not each wait for one of their own.
+            return Err(KubernetesApiError::Response { request: format!("GET {KEYS}"), what: format!("did not come: {why}") });
         }
         match self.fetch().await {
             Ok(keys) => Ok(fetched.insert(keys).by_id.get(kid).cloned()),
-            Err(error) => match &mut *fetched {
+            Err(error) => {
+                let Some(keys) = fetched else {
+                    *failed = Some((Instant::now(), error.to_string()));
+                    return Err(error);
+                };
                 // An API server that is away for a while does not keep known sidecars out.
-                Some(keys) => {
-                    tracing::warn!(%error, "cannot fetch the cluster's keys, so the known ones stay");
-                    keys.at = Instant::now();
-                    Ok(keys.by_id.get(kid).cloned())
-                }
-                None => Err(error),
-            },
+                tracing::warn!(%error, "cannot fetch the cluster's keys, so the known ones stay");
+                keys.at = Instant::now();
+                Ok(keys.by_id.get(kid).cloned())
+            }
         }
     }
 

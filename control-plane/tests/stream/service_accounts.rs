@@ -286,6 +286,8 @@ async fn made_up_keys_cause_no_requests_and_an_api_that_is_away_is_named() {
     let refused = refusal(&server, &signer.sign(&claims()), greeting("web", "web-0")).await;
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
     assert!(refused.message().contains("cannot be verified now"), "{refused}");
+    let again = refusal(&server, &signer.sign(&claims()), greeting("web", "web-0")).await;
+    assert!(again.code() == Code::Unavailable && again.message().contains("did not come"), "{again}");
     server.stop().await;
 }
 

@@ -18,9 +18,9 @@ fn what_is_wrong_is_named_with_its_line() {
         (user("anna", &good, "role: viewer\n    namespace: [a]"), ["unknown field `namespace`", "line 5"]),
         (user("anna", &good, "role: viewer\n    namespaces: []"), ["leave it out for all", "users[0]"]),
         (user("'an na'", &good, "role: viewer"), ["is no name", "line 2"]),
-        ("users:\n  - name: anna\n    password: secret\n    role: viewer".into(), ["sitio hash-password", "line 3"]),
+        ("users:\n  - name: anna\n    password: secret\n    role: viewer".into(), ["sitio hash-password", "users[0]"]),
         ("tokens:\n  - { name: a, sha256: abc, role: viewer }".into(), ["64 hex digits", "line 2"]),
-        ("user: []".into(), ["unknown field `user`", "line 1"]),
+        ("user: []".into(), ["unknown field `user`", "expected `users` or `tokens`"]),
         ("users: [".into(), ["line", "column"]),
     ] {
         let why = Accounts::from_yaml(&text).unwrap_err();
