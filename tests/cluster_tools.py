@@ -28,7 +28,7 @@ PROGRAMS = ["kubectl", "helm"]
 
 
 def pip(*arguments):
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--root-user-action=ignore", *arguments]
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     if subprocess.run(command).returncode != 0:
         sys.exit(f"tests/cluster_tools.py: this failed; is the registry of Python packages reachable?\n  {' '.join(command)}")
 
