@@ -1,4 +1,4 @@
-//! Tests of TLS between sidecars and the control plane: who verifies whom, by what, and what a refused sidecar reports.
+//! Tests of TLS between sidecars and the control plane: certificates, plaintext, and what a refused sidecar logs.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
