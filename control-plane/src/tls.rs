@@ -1,6 +1,7 @@
 //! The certificate that the control plane shows to sidecars: one of its own CA, or the user's, always current.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, ensure};
 use arc_swap::ArcSwap;
 use clap::Args;
+use platform::http::transport::{BoundedSocket, Transport};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -16,6 +18,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::tls::own_ca::OwnCa;
@@ -70,22 +73,9 @@ impl TlsSettings {
         ServerCertificate::new(source)
     }
 
-    /// Accepts TLS connections with this certificate.
+    /// Accepts TLS connections of sidecars with this certificate.
     pub fn acceptor(&self, certificate: Arc<ServerCertificate>) -> anyhow::Result<TlsAcceptor> {
-        let provider = Arc::new(default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-        let builder = match &self.client_ca_file {
-            None => builder.with_no_client_auth(),
-            Some(file) => {
-                let reading = || format!("read the CA of the sidecars' certificates in {}", file.display());
-                let roots = Arc::new(roots(file).with_context(reading)?);
-                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().with_context(reading)?;
-                builder.with_client_cert_verifier(verifier)
-            }
-        };
-        let mut config = builder.with_cert_resolver(certificate);
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        acceptor(certificate, self.client_ca_file.as_deref(), b"h2")
     }
 
     fn all_names(&self) -> Vec<String> {
@@ -200,6 +190,37 @@ impl ResolvesServerCert for ServerCertificate {
 impl fmt::Debug for ServerCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServerCertificate")
+    }
+}
+
+/// Accepts TLS connections with this certificate for one protocol (ALPN, RFC 7301). With the CA of `clients`, each client
+/// needs a certificate of its own.
+pub fn acceptor(certificate: Arc<ServerCertificate>, clients: Option<&Path>, protocol: &[u8]) -> anyhow::Result<TlsAcceptor> {
+    let provider = Arc::new(default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let reading = || format!("read the CA of the clients' certificates in {}", file.display());
+            let roots = Arc::new(roots(file).with_context(reading)?);
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().with_context(reading)?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_cert_resolver(certificate);
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// HTTP over TLS.
+#[derive(Clone)]
+pub struct TlsTransport(pub TlsAcceptor);
+
+impl Transport for TlsTransport {
+    type Stream = TlsStream<BoundedSocket>;
+
+    async fn open(&self, socket: BoundedSocket) -> io::Result<Self::Stream> {
+        self.0.accept(socket).await
     }
 }
 

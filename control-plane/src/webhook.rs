@@ -6,7 +6,6 @@ pub(crate) mod ca_bundle;
 pub(crate) mod review;
 pub mod settings;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +19,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use inject::settings::{AuthoritySource, InjectionSettings};
 use platform::connection_slots::Bounds;
-use platform::http::transport::{BoundedSocket, Transport};
 use platform::http::{PortLimits, serve_over};
-use rustls::ServerConfig;
-use rustls::crypto::ring::default_provider;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::tls::ServerCertificate;
+use crate::tls::{ServerCertificate, TlsTransport, acceptor};
 use crate::webhook::settings::{SidecarTrust, WebhookOptions};
 
 /// The largest review that is read, in bytes. It holds one pod, and Kubernetes stores objects of up to 1.5 MiB.
@@ -61,10 +55,7 @@ pub async fn run(options: WebhookOptions, listener: TcpListener, drain: Cancella
     if options.trust == SidecarTrust::OwnCa {
         injection.credentials.authority = AuthoritySource::Text(bundle.clone());
     }
-    let versions = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
-    let mut config = versions.context("configure TLS")?.with_no_client_auth().with_cert_resolver(Arc::clone(&certificate) as _);
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let tls = Tls(TlsAcceptor::from(Arc::new(config)));
+    let tls = TlsTransport(acceptor(Arc::clone(&certificate), None, b"http/1.1").context("configure TLS")?);
     tokio::join!(
         serve_over(listener, tls, routes(injection), LIMITS, drain.clone()),
         certificate.keep_current(drain.clone()),
@@ -95,17 +86,5 @@ async fn admit(State(settings): State<Arc<InjectionSettings>>, body: Result<Byte
     match review::answer(&body, &settings) {
         Ok(answer) => ([(header::CONTENT_TYPE, "application/json")], answer.to_string()).into_response(),
         Err(why) => (StatusCode::BAD_REQUEST, format!("not a review that can be answered: {why}\n")).into_response(),
-    }
-}
-
-/// TLS with the certificate of the moment.
-#[derive(Clone)]
-struct Tls(TlsAcceptor);
-
-impl Transport for Tls {
-    type Stream = TlsStream<BoundedSocket>;
-
-    async fn open(&self, socket: BoundedSocket) -> io::Result<Self::Stream> {
-        self.0.accept(socket).await
     }
 }

@@ -1,6 +1,5 @@
 //! A webhook as a cluster sees it: behind a Service's name, with a CA bundle that it has published itself.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,12 +12,11 @@ use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use control_plane::kubernetes_api::KubernetesApi;
-use control_plane::tls::ServerCertificate;
+use control_plane::tls::{ServerCertificate, TlsTransport, acceptor};
 use control_plane::webhook;
 use control_plane::webhook::settings::{SidecarTrust, WebhookOptions};
 use inject::settings::InjectionSettings;
 use platform::connection_slots::Bounds;
-use platform::http::transport::{BoundedSocket, Transport};
 use platform::http::{PortLimits, serve_over};
 use reqwest::{Certificate, Client, Response};
 use serde_json::{Value, json};
@@ -26,10 +24,6 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// The name by which the API server reaches the webhook.
@@ -128,13 +122,11 @@ impl Cluster {
 async fn serve_api(account: &Path, state: watch::Sender<Value>, tasks: &mut JoinSet<()>, drain: CancellationToken) -> String {
     let certificate = ServerCertificate::of_own_ca(account, vec!["localhost".to_owned()]).unwrap();
     std::fs::write(account.join("token"), "the-pods-token").unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_cert_resolver(certificate);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/sitio";
     let routes = Router::new().route(path, get(read).patch(apply)).with_state(Arc::new(state));
-    let tls = Tls(TlsAcceptor::from(Arc::new(config)));
+    let tls = TlsTransport(acceptor(certificate, None, b"http/1.1").unwrap());
     tasks.spawn(async move { serve_over(listener, tls, routes, LIMITS, drain).await });
     url
 }
@@ -164,15 +156,4 @@ async fn apply(
         }
     });
     Json(state.borrow().clone())
-}
-
-#[derive(Clone)]
-struct Tls(TlsAcceptor);
-
-impl Transport for Tls {
-    type Stream = TlsStream<BoundedSocket>;
-
-    async fn open(&self, socket: BoundedSocket) -> io::Result<Self::Stream> {
-        self.0.accept(socket).await
-    }
 }
