@@ -34,6 +34,11 @@ use tonic::{Request, Status, Streaming};
 /// Only ends a test that hangs, on a machine of any speed.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
+/// A client that reuses no connection: the server closes an idle one after ten seconds, perhaps while a request is sent.
+fn client() -> reqwest::Client {
+    api::client::trust::plain().no_proxy().timeout(SOON).pool_max_idle_per_host(0).build().unwrap()
+}
+
 /// A running control plane.
 pub(crate) struct TestControlPlane {
     pub(crate) http: SocketAddr,
@@ -54,13 +59,13 @@ impl TestControlPlane {
         let (http, grpc) = (listeners.http.local_addr().unwrap(), listeners.grpc.local_addr().unwrap());
         let drain = CancellationToken::new();
         let running = TaskTracker::new().spawn(run(options, listeners, drain.clone()));
-        let client = api::client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
+        let client = client();
         Self { http, grpc, drain, running, client }
     }
 
     /// One that runs as a separate process, at these addresses.
     pub(crate) fn at(http: SocketAddr, grpc: SocketAddr) -> Self {
-        let client = api::client::trust::plain().no_proxy().timeout(SOON).build().unwrap();
+        let client = client();
         let running = TaskTracker::new().spawn(async { Ok(()) });
         Self { http, grpc, drain: CancellationToken::new(), running, client }
     }
