@@ -56,7 +56,7 @@ pub fn advice(error: &(dyn Error + 'static), setting: &str) -> Option<String> {
         Some(format!("its certificate is of an unknown CA: set {setting} to the CA that signed it"))
     } else if says("not valid for name") || says("NotValidForName") {
         Some("its certificate is for other names: use one of them in the URL".to_owned())
-    } else if says("Expired") || says("NotValidYet") {
+    } else if says("certificate expired") || says("certificate not valid yet") {
         Some("its certificate is not valid at this time: renew it, or set the clock of this machine".to_owned())
     } else {
         None

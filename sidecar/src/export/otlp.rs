@@ -83,7 +83,7 @@ impl Exporter {
         ledger_handle: LedgerHandle,
         exported: Arc<Exported>,
     ) -> anyhow::Result<Self> {
-        let client = CollectorClient::new(&settings)?;
+        let client = CollectorClient::new(&settings);
         let spans = match settings.traces {
             Signal::Off => None,
             Signal::On => Some(exchange_bus.read(SPANS_WAITING_MAX, Sampled(settings.sampler())).context("export spans")?),

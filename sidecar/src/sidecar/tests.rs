@@ -115,4 +115,7 @@ fn accepted_connections_use_keepalive_and_send_at_once() {
     assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
     #[cfg(target_os = "linux")]
     assert_eq!(accepted.tcp_user_timeout().unwrap(), Some(Duration::from_secs(120)));
+    for extreme in [Duration::ZERO, Duration::from_secs(24 * 3600)] {
+        SidecarListeners::bind("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), extreme).unwrap();
+    }
 }

@@ -16,14 +16,17 @@ use rustix::net::RecvFlags;
 /// The silence after which a connection is probed, unless it is configured.
 pub const KEEPALIVE: Duration = Duration::from_secs(60);
 
+/// The kernel counts in whole seconds, refuses 0, and refuses more than this (`MAX_TCP_KEEPIDLE` of Linux).
+const KEEPALIVE_MIN: Duration = Duration::from_secs(1);
+const KEEPALIVE_MAX: Duration = Duration::from_secs(32_767);
+
 /// Unanswered probes after which a connection is broken.
 const PROBES_MAX: u32 = 4;
 
 /// TCP keepalive, because a machine that disappears closes no connection. The kernel sends probes after this silence,
 /// and gives up after as long again.
 fn keepalive(silence: Duration) -> TcpKeepalive {
-    // The kernel counts in whole seconds, and refuses 0.
-    let seconds = |time: Duration| time.max(Duration::from_secs(1));
+    let seconds = |time: Duration| time.clamp(KEEPALIVE_MIN, KEEPALIVE_MAX);
     TcpKeepalive::new().with_time(seconds(silence)).with_interval(seconds(silence / PROBES_MAX)).with_retries(PROBES_MAX)
 }
 

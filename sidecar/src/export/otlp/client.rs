@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataKey, MetadataValue};
@@ -12,14 +11,16 @@ use tonic_prost::ProstCodec;
 
 use crate::export::otlp::messages::{Answer, MetricsRequest, TraceRequest};
 use crate::export::otlp::settings::OtlpSettings;
-use crate::tls::advice;
+use crate::tls::{ClientTls, advice};
 
 const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// A connection to the collector, made on demand and made again when it is lost.
+/// A connection to the collector, made on demand and made again when it is lost. Certificates are read each time.
 pub(super) struct CollectorClient {
-    channel: Channel,
+    endpoint: Endpoint,
+    tls: Option<ClientTls>,
+    channel: Option<Channel>,
     headers: Vec<(MetadataKey<Ascii>, MetadataValue<Ascii>)>,
     timeout: Duration,
 }
@@ -34,39 +35,60 @@ pub(super) struct Failed {
 }
 
 impl CollectorClient {
-    pub(super) fn new(settings: &OtlpSettings) -> anyhow::Result<Self> {
-        let mut endpoint = Endpoint::from(settings.endpoint.clone()).connect_timeout(settings.timeout);
-        if settings.endpoint.scheme_str() == Some("https") {
-            endpoint = endpoint.tls_config(settings.tls().config()?).context("use the collector's certificates")?;
+    pub(super) fn new(settings: &OtlpSettings) -> Self {
+        Self {
+            endpoint: Endpoint::from(settings.endpoint.clone()).connect_timeout(settings.timeout),
+            tls: (settings.endpoint.scheme_str() == Some("https")).then(|| settings.tls()),
+            channel: None,
+            headers: settings.headers.0.clone(),
+            timeout: settings.timeout,
         }
-        Ok(Self { channel: endpoint.connect_lazy(), headers: settings.headers.0.clone(), timeout: settings.timeout })
+    }
+
+    fn channel(&mut self) -> Result<Channel, Failed> {
+        if let Some(channel) = &self.channel {
+            return Ok(channel.clone());
+        }
+        let mut endpoint = self.endpoint.clone();
+        if let Some(tls) = &self.tls {
+            let unusable =
+                |why: anyhow::Error| Failed { is_final: false, why: format!("use the collector's certificates: {why:#}") };
+            let config = tls.config().map_err(unusable)?;
+            endpoint = endpoint.tls_config(config).map_err(|why| unusable(why.into()))?;
+        }
+        Ok(self.channel.insert(endpoint.connect_lazy()).clone())
     }
 
     /// Sends spans, and returns how many of them the collector has rejected.
-    pub(super) async fn send_spans(&self, request: TraceRequest) -> Result<u64, Failed> {
+    pub(super) async fn send_spans(&mut self, request: TraceRequest) -> Result<u64, Failed> {
         self.send(request, TRACES).await
     }
 
     /// Sends metrics, and returns how many of their points the collector has rejected.
-    pub(super) async fn send_metrics(&self, request: MetricsRequest) -> Result<u64, Failed> {
+    pub(super) async fn send_metrics(&mut self, request: MetricsRequest) -> Result<u64, Failed> {
         self.send(request, METRICS).await
     }
 
-    async fn send<M: prost::Message + 'static>(&self, message: M, path: &'static str) -> Result<u64, Failed> {
+    async fn send<M: prost::Message + 'static>(&mut self, message: M, path: &'static str) -> Result<u64, Failed> {
+        let channel = self.channel()?;
         let mut request = Request::new(message);
         for (name, value) in &self.headers {
             request.metadata_mut().insert(name.clone(), value.clone());
         }
         let sending = async {
-            let mut grpc = Grpc::new(self.channel.clone());
+            let mut grpc = Grpc::new(channel);
             grpc.ready().await.map_err(|why| Status::unavailable(describe(&why)))?;
             grpc.unary(request, PathAndQuery::from_static(path), ProstCodec::<M, Answer>::default()).await
         };
-        match tokio::time::timeout(self.timeout, sending).await {
+        let sent = match tokio::time::timeout(self.timeout, sending).await {
             Ok(Ok(answer)) => Ok(rejected(&answer.into_inner())),
             Ok(Err(status)) => Err(status.into()),
             Err(_) => Err(Failed { is_final: false, why: format!("no answer within {:?}", self.timeout) }),
+        };
+        if sent.is_err() {
+            self.channel = None;
         }
+        sent
     }
 }
 

@@ -38,10 +38,10 @@ pub struct OtlpSettings {
     #[arg(long = "otlp-certificate", env = "OTEL_EXPORTER_OTLP_CERTIFICATE", hide = true, value_parser = readable)]
     certificate: Option<PathBuf>,
     /// The sidecar's own certificate for the collector.
-    #[arg(long = "otlp-client-certificate", env = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", hide = true, value_parser = readable)]
+    #[arg(long = "otlp-client-certificate", env = "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", hide = true, value_parser = readable, requires = "client_key")]
     client_certificate: Option<PathBuf>,
     /// Its private key.
-    #[arg(long = "otlp-client-key", env = "OTEL_EXPORTER_OTLP_CLIENT_KEY", hide = true, value_parser = readable)]
+    #[arg(long = "otlp-client-key", env = "OTEL_EXPORTER_OTLP_CLIENT_KEY", hide = true, value_parser = readable, requires = "client_certificate")]
     client_key: Option<PathBuf>,
     /// Whether spans are exported.
     #[arg(long = "otlp-traces", env = "OTEL_TRACES_EXPORTER", hide = true, default_value = "otlp")]
