@@ -9,8 +9,8 @@ use crate::editor::{Editor, escaped, malformed};
 use crate::handlers;
 use crate::record::{self, INJECTED, PodRecord};
 use crate::refusal::Refusal;
-use crate::settings::{InjectionSettings, TokenSource};
-use crate::sidecar::{Declared, NAME, SidecarPorts, VOLUME, container, token_volume};
+use crate::settings::InjectionSettings;
+use crate::sidecar::{Declared, NAME, SidecarPorts, VOLUME, container, credentials_volume};
 
 /// The annotation that asks for a sidecar, or for none: `"true"` or `"false"`.
 pub(crate) const INJECT: &str = "sitio.dev/inject";
@@ -167,9 +167,9 @@ fn apply(
     let first_serving = list(&pod["spec"]["initContainers"]).position(|container| container["restartPolicy"] == "Always");
     let at = first_serving.unwrap_or_else(|| list(&pod["spec"]["initContainers"]).count());
     editor.insert(&format!("{spec}/initContainers"), at, container(&pod["spec"], ports, settings))?;
-    if settings.credentials.token == TokenSource::ServiceAccount {
+    if let Some(volume) = credentials_volume(&settings.credentials) {
         let at = list(&pod["spec"]["volumes"]).count();
-        editor.insert(&format!("{spec}/volumes"), at, token_volume())?;
+        editor.insert(&format!("{spec}/volumes"), at, volume)?;
     }
     let metadata = format!("{path}/metadata");
     match editor.at(&metadata) {

@@ -68,16 +68,27 @@ pub(crate) fn container(spec: &Value, ports: SidecarPorts, settings: &InjectionS
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
         "securityContext": security(spec),
     });
-    if settings.credentials.token == TokenSource::ServiceAccount {
+    if credentials_volume(&settings.credentials).is_some() {
         container["volumeMounts"] = json!([{"name": VOLUME, "mountPath": FOLDER, "readOnly": true}]);
     }
     container
 }
 
-/// The volume with a service account's token.
-pub(crate) fn token_volume() -> Value {
-    let token = json!({"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"});
-    json!({"name": VOLUME, "projected": {"sources": [{"serviceAccountToken": token}]}})
+/// The volume with a service account's token and the published authority, as far as the sidecar gets them in files.
+///
+/// The ConfigMap may be missing: the pod starts, and the sidecar connects once the kubelet has put the file there.
+pub(crate) fn credentials_volume(credentials: &Credentials) -> Option<Value> {
+    let token = (credentials.token == TokenSource::ServiceAccount)
+        .then(|| json!({"serviceAccountToken": {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}}));
+    let authority = match &credentials.authority {
+        AuthoritySource::ConfigMap(name) => {
+            let items = [json!({"key": "ca.crt", "path": "ca.crt"})];
+            Some(json!({"configMap": {"name": name, "optional": true, "items": items}}))
+        }
+        AuthoritySource::Text(_) | AuthoritySource::System => None,
+    };
+    let sources: Vec<Value> = token.into_iter().chain(authority).collect();
+    (!sources.is_empty()).then(|| json!({"name": VOLUME, "projected": {"sources": sources}}))
 }
 
 fn variables(spec: &Value, ports: SidecarPorts, settings: &InjectionSettings) -> Vec<Value> {
@@ -117,9 +128,7 @@ fn credentials(credentials: &Credentials) -> Vec<Value> {
         TokenSource::ServiceAccount => variable("SITIO_TOKEN_FILE", format!("{FOLDER}/token")),
     };
     let authority = match &credentials.authority {
-        AuthoritySource::ConfigMap(name) => {
-            Some(json!({"name": "SITIO_CA", "valueFrom": {"configMapKeyRef": {"name": name, "key": "ca.crt", "optional": true}}}))
-        }
+        AuthoritySource::ConfigMap(_) => Some(variable("SITIO_CA_FILE", format!("{FOLDER}/ca.crt"))),
         AuthoritySource::Text(pem) => Some(variable("SITIO_CA", pem)),
         AuthoritySource::System => None,
     };

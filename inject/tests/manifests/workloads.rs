@@ -227,8 +227,9 @@ fn a_pod_starts_although_its_secret_and_its_config_map_are_missing() {
     let sidecar = &after[0]["spec"]["template"]["spec"]["initContainers"][0];
     let token = json!({"secretKeyRef": {"name": "sitio-token", "key": "token", "optional": true}});
     assert_eq!(variable(sidecar, "SITIO_TOKEN")["valueFrom"], token);
-    let authority = json!({"configMapKeyRef": {"name": "sitio-ca", "key": "ca.crt", "optional": true}});
-    assert_eq!(variable(sidecar, "SITIO_CA")["valueFrom"], authority);
+    let authority = json!({"name": "sitio-ca", "optional": true, "items": [{"key": "ca.crt", "path": "ca.crt"}]});
+    assert_eq!(after[0]["spec"]["template"]["spec"]["volumes"][0]["projected"]["sources"], json!([{"configMap": authority}]));
+    assert_eq!(variable(sidecar, "SITIO_CA_FILE")["value"], "/var/run/secrets/sitio/ca.crt");
 }
 
 #[test]
