@@ -213,9 +213,9 @@ async fn refresh_access(access: Arc<Access>, drain: CancellationToken) -> anyhow
     Ok(())
 }
 
-/// The certificate for sidecars: on loopback only if one is configured.
+/// The certificate for sidecars: on loopback only if one is configured, or asked for.
 async fn certificate(options: &AppOptions, grpc_address: SocketAddr) -> anyhow::Result<Option<Arc<ServerCertificate>>> {
-    if grpc_address.ip().is_loopback() && !options.tls.names_a_certificate() {
+    if grpc_address.ip().is_loopback() && !options.tls.names_a_certificate() && !options.tls.asks_for_certificates() {
         return Ok(None);
     }
     let (tls, folder) = (options.tls.clone(), options.data_dir.clone());

@@ -90,7 +90,8 @@ impl Guesses {
     pub fn begin(&self, user: &str, from: IpAddr, now: Instant) -> Result<(), Duration> {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         let keys = self.keys(user, from);
-        let waits = keys.iter().filter_map(|key| budgets.get(key)?.retry_after(now));
+        make_room(&mut budgets, now);
+        let waits = keys.iter().filter_map(|key| budgets.get(&place(&budgets, *key))?.retry_after(now));
         if let Some(retry_after) = waits.max() {
             return Err(retry_after);
         }
@@ -101,8 +102,8 @@ impl Guesses {
         Ok(())
     }
 
-    /// Gives an attempt back that has succeeded.
-    pub fn succeeded(&self, user: &str, from: IpAddr) {
+    /// Gives an attempt back: it has succeeded, or nothing was compared.
+    pub fn give_back(&self, user: &str, from: IpAddr) {
         let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
         for key in self.keys(user, from) {
             if let Some(budget) = budgets.get_mut(&key) {
@@ -119,9 +120,13 @@ impl Guesses {
 /// The budget of a key. If there is no room for one more, all further keys share one.
 fn budget_of(budgets: &mut HashMap<AttemptKey, AttemptBudget>, key: AttemptKey, now: Instant) -> &mut AttemptBudget {
     make_room(budgets, now);
+    budgets.entry(place(budgets, key)).or_insert_with(|| AttemptBudget { full_at: now, tried: VecDeque::new() })
+}
+
+/// The key under which the attempts of `key` are counted: its own, or the shared one if there is no room for it.
+fn place(budgets: &HashMap<AttemptKey, AttemptBudget>, key: AttemptKey) -> AttemptKey {
     let has_room = budgets.contains_key(&key) || budgets.len() < ADDRESSES_MAX;
-    let key = if has_room { key } else { AttemptKey::Address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) };
-    budgets.entry(key).or_insert_with(|| AttemptBudget { full_at: now, tried: VecDeque::new() })
+    if has_room { key } else { AttemptKey::Address(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) }
 }
 
 impl AttemptBudget {
@@ -204,7 +209,7 @@ mod tests {
             let _ = guesses.begin(&format!("user {last}"), from(1), now);
         }
         assert!(guesses.begin("cleo", from(1), now).is_err(), "whatever the user");
-        guesses.succeeded("anna", from(2));
+        guesses.give_back("anna", from(2));
         assert_eq!(guesses.begin("anna", from(99), now), Ok(()), "what has succeeded does not count");
     }
 
@@ -215,6 +220,7 @@ mod tests {
             let _ = guesses.check(&token, "a guess", IpAddr::V4(host.into()), now);
         }
         assert!(guesses.budgets.lock().unwrap().len() <= ADDRESSES_MAX + 1);
+        assert!(guesses.begin("anna", from(99), now).is_err(), "those without room share one budget, which is spent");
         let in_one_network =
             |host: u128| guesses.check(&token, &format!("{host}"), IpAddr::V6((1 << 64 | host).into()), now + REFILL * 99);
         assert_eq!((0..20).filter(|host| in_one_network(*host) == Guess::Wrong).count(), BURST as usize);

@@ -28,19 +28,21 @@ pub struct CaConfigMap {
 impl CaConfigMap {
     /// Keeps the CA published until drained. Failures are logged, the same one once.
     pub async fn keep_published(self, ca: String, drain: CancellationToken) {
+        drain.run_until_cancelled(self.publish_again_and_again(&ca)).await;
+    }
+
+    async fn publish_again_and_again(&self, ca: &str) {
         let mut last_failure = String::new();
         loop {
-            let failure = self.publish(&ca).await.err().map(|error| error.to_string()).unwrap_or_default();
+            let failed = self.publish(ca).await.err();
+            let failure = failed.map(|error| format!("{:#}", anyhow::Error::new(error))).unwrap_or_default();
             if failure.is_empty() {
                 tracing::debug!(name = self.name, "the CA is published");
             } else if failure != last_failure {
                 tracing::error!(name = self.name, "cannot publish the CA in a ConfigMap: {failure}");
             }
-            let wait = if failure.is_empty() { REPEAT_EVERY } else { RETRY_AFTER };
+            tokio::time::sleep(if failure.is_empty() { REPEAT_EVERY } else { RETRY_AFTER }).await;
             last_failure = failure;
-            if drain.run_until_cancelled(tokio::time::sleep(wait)).await.is_none() {
-                return;
-            }
         }
     }
 

@@ -106,26 +106,31 @@ impl ControlPlaneConfig {
 
     /// Where sidecars may connect from without TLS.
     pub fn plaintext(&self) -> PlaintextPolicy {
-        if self.allow_plaintext { PlaintextPolicy::Anywhere } else { PlaintextPolicy::Loopback }
+        match (self.tls.asks_for_certificates(), self.allow_plaintext) {
+            (true, _) => PlaintextPolicy::Nowhere,
+            (false, true) => PlaintextPolicy::Anywhere,
+            (false, false) => PlaintextPolicy::Loopback,
+        }
     }
 
     /// Requires a token that cannot be guessed if a port is reachable from other machines.
     fn check_token(&self, token: Option<&SecretToken>) -> Result<(), NotConfigured> {
+        let is_open = |address: &SocketAddr| !address.ip().is_loopback();
+        let Some(address) = [self.http_addr, self.grpc_addr].into_iter().find(is_open) else { return Ok(()) };
+        // People may sign in by other means, and sidecars by their pods' own tokens.
         let http = Some(self.http_addr).filter(|_| !self.sign_in.is_given());
-        // Sidecars can authenticate by their pods' own tokens.
         let grpc = Some(self.grpc_addr).filter(|_| !self.service_accounts.are_accepted());
-        let beyond = http.into_iter().chain(grpc).find(|address| !address.ip().is_loopback());
-        let Some(address) = beyond else { return Ok(()) };
-        let reached = format!("{address} is reachable from other machines");
-        match token.map(SecretToken::bytes) {
-            None => Err(NotConfigured::Senseless(format!(
-                "{reached}, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE; for people, SITIO_USERS_FILE names users"
+        let without_token = http.into_iter().chain(grpc).find(is_open);
+        match (token.map(SecretToken::bytes), without_token) {
+            (None, Some(address)) => Err(NotConfigured::Senseless(format!(
+                "{address} is reachable from other machines, so a token is needed: set SITIO_TOKEN or SITIO_TOKEN_FILE; \
+                 for people, SITIO_USERS_FILE names users"
             ))),
-            Some(bytes) if bytes < TOKEN_BYTES_MIN => Err(NotConfigured::Senseless(format!(
-                "{reached}, so the token must have at least {TOKEN_BYTES_MIN} letters, and SITIO_TOKEN has {bytes}: \
-                 make one by openssl rand -hex 32"
+            (Some(bytes), _) if bytes < TOKEN_BYTES_MIN => Err(NotConfigured::Senseless(format!(
+                "{address} is reachable from other machines, so the token must have at least {TOKEN_BYTES_MIN} letters, and \
+                 SITIO_TOKEN has {bytes}: make one by openssl rand -hex 32"
             ))),
-            Some(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

@@ -98,7 +98,7 @@ pub fn pages(state: Arc<AppState>) -> Router {
 /// Whether this path is an HTML page, not data, a file or a stream.
 pub fn is_page(path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    matches!(*segments, ["" | "pods" | "map" | "audit" | "tap"] | ["endpoints", _] | ["endpoints", _, "pin"])
+    matches!(*segments, ["" | "pods" | "map" | "audit" | "tap" | "account"] | ["endpoints", _] | ["endpoints", _, "pin"])
 }
 
 async fn nothing_here(uri: Uri) -> Response {

@@ -106,7 +106,6 @@ impl Mesh for MeshService {
     type AttachStream = ReceiverStream<Result<Down, Status>>;
 
     async fn attach(&self, up: Request<Streaming<Up>>) -> Result<Response<Self::AttachStream>, Status> {
-        let identity = self.admission.admit(&up).await?;
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
             self.state.stream_counts.crowded_out.up();
             return Err(Status::resource_exhausted(format!("{PODS_MAX} sidecars are attached, which is the limit")));
@@ -119,6 +118,8 @@ impl Mesh for MeshService {
                 "{peer} holds as many streams as one address may: raise SITIO_STREAMS_PER_ADDRESS_MAX if many sidecars share it"
             )));
         };
+        // It may ask the Kubernetes API, so it has a place first.
+        let identity = self.admission.admit(&up).await?;
         let in_flight = activity.begin();
         let (down, rest) = mpsc::channel(DOWN_MAX);
         let stream = SidecarStream::new(Arc::clone(&self.state), peer, identity, up.into_inner(), down);

@@ -12,6 +12,7 @@ pub mod counts;
 pub mod dashboard;
 pub mod data_folder;
 pub mod exposed;
+pub mod fetched;
 pub mod grpc;
 pub mod history;
 pub mod http;

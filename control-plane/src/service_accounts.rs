@@ -3,17 +3,22 @@
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
+use jsonwebtoken::dangerous::insecure_decode_claims;
 use jsonwebtoken::errors::ErrorKind;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
-use crate::kubernetes_api::{KubernetesApi, KubernetesApiError, KubernetesSettings, NoCluster};
+use crate::kubernetes_api::{KubernetesApi, KubernetesSettings, NoCluster};
 use crate::service_accounts::key_set::KeySet;
 
 mod key_set;
 
 /// The path of a token review (Kubernetes API, `authentication.k8s.io/v1`).
 const TOKEN_REVIEWS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
+
+/// Token reviews at a time. Each is a request to the Kubernetes API, and any peer may cause one.
+const REVIEWS_MAX: usize = 16;
 
 /// How long after a token's end its stream ends. Its clock and ours may differ, and the sidecar reconnects by itself when
 /// its token is renewed.
@@ -60,7 +65,7 @@ impl ServiceAccountSettings {
         let verifier = match self.verification {
             Verification::Off => return None,
             Verification::Keys => Verifier::Keys(KeySet::new(api)),
-            Verification::Review => Verifier::Review(api),
+            Verification::Review => Verifier::Review(api, Semaphore::new(REVIEWS_MAX)),
         };
         Some(ServiceAccounts { verifier, audience: self.audience.clone() })
     }
@@ -79,7 +84,7 @@ pub struct ServiceAccounts {
 
 enum Verifier {
     Keys(KeySet),
-    Review(KubernetesApi),
+    Review(KubernetesApi, Semaphore),
 }
 
 /// The pod that a token belongs to.
@@ -105,7 +110,7 @@ pub enum TokenRefused {
     Wrong(String),
     /// It could not be verified.
     #[error("the service-account token cannot be verified now: {0}")]
-    Unverified(#[from] KubernetesApiError),
+    Unverified(String),
 }
 
 /// The claims of a projected token (Kubernetes, "Managing Service Accounts": bound service account tokens).
@@ -114,6 +119,12 @@ struct Claims {
     exp: u64,
     #[serde(rename = "kubernetes.io")]
     bound: Bound,
+}
+
+/// The end of any token.
+#[derive(Debug, Deserialize)]
+struct Expiry {
+    exp: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,14 +145,19 @@ impl ServiceAccounts {
     pub async fn verify(&self, token: &str) -> Result<PodIdentity, TokenRefused> {
         match &self.verifier {
             Verifier::Keys(keys) => self.by_keys(keys, token).await,
-            Verifier::Review(api) => self.by_review(api, token).await,
+            Verifier::Review(api, places) => {
+                let Ok(_place) = places.try_acquire() else {
+                    return Err(TokenRefused::Unverified("too many others are being reviewed".to_owned()));
+                };
+                self.by_review(api, token).await
+            }
         }
     }
 
     async fn by_keys(&self, keys: &KeySet, token: &str) -> Result<PodIdentity, TokenRefused> {
         let header = jsonwebtoken::decode_header(token).map_err(|error| TokenRefused::Wrong(reason(error.kind())))?;
         let kid = header.kid.ok_or_else(|| TokenRefused::Wrong("it names no key".to_owned()))?;
-        let Some(key) = keys.find(&kid).await? else {
+        let Some(key) = keys.find(&kid).await.map_err(TokenRefused::Unverified)? else {
             return Err(TokenRefused::Wrong("it is signed by a key that the cluster does not publish".to_owned()));
         };
         let claims: Claims = key.decode(token, &self.audience).map_err(|error| TokenRefused::Wrong(reason(error.kind())))?;
@@ -153,14 +169,15 @@ impl ServiceAccounts {
             service_account: claims.bound.serviceaccount.name,
             pod: pod.name,
             pod_uid: pod.uid,
-            until: SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(claims.exp)).and_then(|end| end.checked_add(LEEWAY)),
+            until: end_of_stream(claims.exp),
         })
     }
 
     async fn by_review(&self, api: &KubernetesApi, token: &str) -> Result<PodIdentity, TokenRefused> {
         let spec = json!({ "token": token, "audiences": [self.audience] });
         let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec });
-        let reviewed = api.create(TOKEN_REVIEWS, &review).await?;
+        let reviewed = api.create(TOKEN_REVIEWS, &review).await;
+        let reviewed = reviewed.map_err(|error| TokenRefused::Unverified(format!("{:#}", anyhow::Error::new(error))))?;
         let status = &reviewed["status"];
         if status["authenticated"] != true {
             let why = status["error"].as_str().unwrap_or("the Kubernetes API does not accept it");
@@ -180,12 +197,17 @@ impl ServiceAccounts {
                 service_account: service_account.to_owned(),
                 pod: pod.to_owned(),
                 pod_uid: pod_uid.to_owned(),
-                // A token review does not say.
-                until: None,
+                // The review does not say when the token ends; the token, which the API has verified, does.
+                until: insecure_decode_claims::<Expiry>(token).ok().and_then(|claims| end_of_stream(claims.exp)),
             }),
             _ => Err(TokenRefused::Wrong("it is bound to no pod: project the token into the sidecar's pod".to_owned())),
         }
     }
+}
+
+/// When the stream of a token ends that expires at `exp`, seconds since the Unix epoch.
+fn end_of_stream(exp: u64) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(exp))?.checked_add(LEEWAY)
 }
 
 /// Why a token is wrong, in a few words.

@@ -58,9 +58,14 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// Whether a certificate is configured, so that TLS is served on loopback, too.
+    /// Whether a certificate is configured.
     pub fn names_a_certificate(&self) -> bool {
         self.cert_file.is_some()
+    }
+
+    /// Whether sidecars need certificates of their own.
+    pub fn asks_for_certificates(&self) -> bool {
+        self.client_ca_file.is_some()
     }
 
     /// Reads or makes the certificate. Without files, `folder` keeps the key of the CA. It reads and writes files, so it

@@ -137,7 +137,7 @@ impl OpenId {
         let body = form.iter().map(|(name, value)| format!("{name}={}", form_encoded(value))).collect::<Vec<_>>().join("&");
         let request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
         let tokens: TokenResponse = json(request, &endpoints.token_endpoint).await?;
-        let claims = self.verified(&tokens.id_token, &flow.nonce).await?;
+        let claims = self.verified(&tokens.id_token, &flow.nonce, &endpoints.issuer).await?;
         let mut others = Value::Object(claims.others);
         if roles_at(&others, &self.roles_claim).is_none()
             && let (Some(userinfo), Some(access_token)) = (&endpoints.userinfo_endpoint, &tokens.access_token)
@@ -160,14 +160,14 @@ impl OpenId {
     }
 
     /// The claims of an id token (OpenID Connect Core 1.0, section 3.1.3.7).
-    async fn verified(&self, id_token: &str, nonce: &str) -> Result<IdClaims, OpenIdFailure> {
+    async fn verified(&self, id_token: &str, nonce: &str, issuer: &str) -> Result<IdClaims, OpenIdFailure> {
         let wrong = |why: &str| OpenIdFailure::Token(why.to_owned());
         let header = decode_header(id_token).map_err(|error| wrong(&error.to_string()))?;
         let key = self.provider.key(header.kid.as_deref()).await?;
         let (key, algorithm) = key.ok_or_else(|| wrong("it is signed by a key that the provider does not publish"))?;
         let mut validation = Validation::new(algorithm);
         validation.set_audience(&[&self.client_id]);
-        validation.set_issuer(&[self.provider.issuer(), self.provider.issuer().trim_end_matches('/')]);
+        validation.set_issuer(&[issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         let claims = decode::<IdClaims>(id_token, &key, &validation).map_err(|error| wrong(&error.to_string()))?.claims;

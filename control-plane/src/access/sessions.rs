@@ -208,8 +208,13 @@ impl Session {
 /// Makes room for one more session of this owner.
 fn make_room(open: &mut HashMap<Fingerprint, Session>, owner: &SessionOwner) {
     let of_user = open.values().filter(|session| session.owner.is_same_user(owner)).count();
-    let is_candidate = |session: &Session| of_user < OF_USER_MAX || session.owner.is_same_user(owner);
-    if of_user < OF_USER_MAX && open.len() < SESSIONS_MAX {
+    let of_user_max = match owner {
+        // The token is shared by people and browsers of any number.
+        SessionOwner::Token { .. } => SESSIONS_MAX,
+        SessionOwner::User { .. } | SessionOwner::OpenId { .. } => OF_USER_MAX,
+    };
+    let is_candidate = |session: &Session| of_user < of_user_max || session.owner.is_same_user(owner);
+    if of_user < of_user_max && open.len() < SESSIONS_MAX {
         return;
     }
     let oldest = open.iter().filter(|(_, session)| is_candidate(session)).min_by_key(|(_, session)| session.used_s);

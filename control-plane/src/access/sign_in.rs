@@ -148,7 +148,11 @@ async fn owner_by_password(access: &Access, name: &str, password: &str, from: Ip
     let user = accounts.user(name);
     // An unknown user takes the time of a known one.
     let hash = user.map(|user| &user.password).or_else(|| accounts.some_hash()).cloned();
-    let busy = |_| SignInFailure::TooMany(AccessDenied::busy());
+    let busy = |_| {
+        // Nothing was compared, so the attempt does not count.
+        access.guesses.give_back(name, from);
+        SignInFailure::TooMany(AccessDenied::busy())
+    };
     let is_right = match hash {
         Some(hash) => access.passwords.check(hash, password.to_owned()).await.map_err(busy)?,
         None => false,
@@ -158,7 +162,7 @@ async fn owner_by_password(access: &Access, name: &str, password: &str, from: Ip
         tracing::warn!(address = %from, known = user.is_some(), "a sign-in failed: wrong user or password");
         return Err(WRONG);
     };
-    access.guesses.succeeded(name, from);
+    access.guesses.give_back(name, from);
     tracing::info!(user = name, address = %from, "signed in");
     Ok(SessionOwner::User { name: name.to_owned(), credential: user.account.credential })
 }

@@ -31,6 +31,8 @@ pub struct AdmissionPolicy {
 pub enum PlaintextPolicy {
     /// From this machine.
     Loopback,
+    /// From nowhere: sidecars need certificates.
+    Nowhere,
     /// From everywhere: something else protects the network, or sidecars are being upgraded.
     Anywhere,
 }
@@ -70,8 +72,13 @@ impl Admission {
     }
 
     fn check_transport(&self, peer: &StreamPeer) -> Result<(), Status> {
-        let is_plaintext = peer.security.get() != Some(&TransportSecurity::Tls);
-        if is_plaintext && self.policy.plaintext == PlaintextPolicy::Loopback && !peer.address.is_loopback() {
+        let is_admitted = match self.policy.plaintext {
+            _ if peer.security.get() == Some(&TransportSecurity::Tls) => true,
+            PlaintextPolicy::Nowhere => false,
+            PlaintextPolicy::Loopback => peer.address.is_loopback(),
+            PlaintextPolicy::Anywhere => true,
+        };
+        if !is_admitted {
             return Err(Status::failed_precondition(
                 "this control plane accepts TLS only: set SITIO_CONTROL_PLANE to https://… and SITIO_CA_FILE to its CA",
             ));
@@ -86,7 +93,7 @@ impl Admission {
             let verified = accounts.verify(token).await;
             return verified.map(SidecarIdentity::Pod).map_err(|refused| match refused {
                 TokenRefused::Wrong(_) => Status::unauthenticated(refused.to_string()),
-                TokenRefused::Unverified(_) => Status::unavailable(described(&refused)),
+                TokenRefused::Unverified(_) => Status::unavailable(refused.to_string()),
             });
         }
         let Some(token) = &self.policy.token else {
@@ -145,17 +152,4 @@ impl SidecarIdentity {
             Self::Pod(pod) => pod.until,
         }
     }
-}
-
-/// An error with its causes, in one line.
-fn described(error: &dyn std::error::Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use crate::access::accounts::fingerprint;
 use crate::access::sessions::cookie::Cookies;
 use crate::access::sign_in::{encoded, own};
+use crate::dashboard;
 
 /// How long the sign-in at the provider may take.
 pub(super) const FLOW: Duration = Duration::from_secs(10 * 60);
@@ -38,7 +39,9 @@ impl SignInFlow {
     /// Begins one.
     pub(super) fn begin(next: &str, now_s: u64) -> Self {
         let random = || rand::random::<[u8; 32]>().map(|byte| format!("{byte:02x}")).concat();
-        let next = if next.len() <= NEXT_BYTES_MAX { own(next) } else { "/".to_owned() };
+        // The browser comes back from another site, which may lead to pages only.
+        let is_page = dashboard::is_page(next.split('?').next().unwrap_or_default());
+        let next = if next.len() <= NEXT_BYTES_MAX && is_page { own(next) } else { "/".to_owned() };
         Self { state: random(), nonce: random(), verifier: random(), next, began_s: now_s }
     }
 

@@ -1,16 +1,16 @@
 //! The provider's endpoints and keys (OpenID Connect Discovery 1.0), fetched when they are needed and kept for a while.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::{Client, RequestBuilder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
 
 use crate::access::openid::settings::OpenIdSettings;
+use crate::fetched::Fetched;
 use crate::jwt_crypto;
 use crate::jwt_crypto::signing_key;
 
@@ -20,12 +20,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a response.
 const RESPONSE_BYTES_MAX: usize = 256 << 10;
 
-/// The age at which endpoints and keys are fetched again, so that a key that was withdrawn is forgotten.
-const KEPT: Duration = Duration::from_secs(10 * 60);
-
-/// The shortest time between two fetches for an unknown key.
-const FETCH_EVERY: Duration = Duration::from_secs(10);
-
 /// Keys that are read. A provider has a few.
 const KEYS_MAX: usize = 64;
 
@@ -34,20 +28,19 @@ const KEYS_MAX: usize = 64;
 pub(super) struct Provider {
     issuer: String,
     http: Client,
-    known: Mutex<Option<Known>>,
+    known: Fetched<Known>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Known {
-    at: Instant,
     endpoints: Arc<Endpoints>,
-    keys: Arc<JwkSet>,
+    keys: JwkSet,
 }
 
 /// The provider's endpoints.
 #[derive(Debug, Deserialize)]
 pub(super) struct Endpoints {
-    issuer: String,
+    pub(super) issuer: String,
     pub(super) authorization_endpoint: String,
     pub(super) token_endpoint: String,
     jwks_uri: String,
@@ -80,7 +73,7 @@ impl Provider {
             None => builder,
         };
         let http = builder.build().map_err(|error| format!("make a client for {issuer}: {error}"))?;
-        Ok(Self { issuer, http, known: Mutex::default() })
+        Ok(Self { issuer, http, known: Fetched::default() })
     }
 
     /// The client for requests to the provider.
@@ -95,7 +88,7 @@ impl Provider {
 
     /// The endpoints.
     pub(super) async fn endpoints(&self) -> Result<Arc<Endpoints>, ProviderError> {
-        self.known(KEPT).await.map(|known| known.endpoints)
+        Ok(Arc::clone(&self.known(|_| true).await?.endpoints))
     }
 
     /// The key that signs a token with this header, and the algorithm that the key is for.
@@ -104,23 +97,12 @@ impl Provider {
             Some(kid) => keys.find(kid).and_then(signing_key),
             None => keys.keys.iter().find_map(signing_key).filter(|_| keys.keys.len() == 1),
         };
-        if let Some(key) = find(&self.known(KEPT).await?.keys) {
-            return Ok(Some(key));
-        }
-        // The provider may have a new key; made-up keys must not become requests to it.
-        Ok(find(&self.known(FETCH_EVERY).await?.keys))
+        Ok(find(&self.known(|known| find(&known.keys).is_some()).await?.keys))
     }
 
-    async fn known(&self, kept: Duration) -> Result<Known, ProviderError> {
-        // Held during a fetch, so that many sign-ins at once cause one.
-        let mut known = self.known.lock().await;
-        if let Some(fresh) = known.as_ref().filter(|known| known.at.elapsed() < kept) {
-            return Ok(fresh.clone());
-        }
-        match self.fetch().await {
-            Ok(fetched) => Ok(known.insert(fetched).clone()),
-            Err(error) => known.clone().ok_or(error),
-        }
+    async fn known(&self, has_wanted: impl Fn(&Known) -> bool) -> Result<Arc<Known>, ProviderError> {
+        let known = self.known.get(has_wanted, self.fetch()).await;
+        known.map_err(|why| ProviderError::Unreachable { what: self.issuer.clone(), why })
     }
 
     async fn fetch(&self) -> Result<Known, ProviderError> {
@@ -132,7 +114,7 @@ impl Provider {
         }
         let mut keys: JwkSet = json(self.http.get(&endpoints.jwks_uri), &endpoints.jwks_uri).await?;
         keys.keys.truncate(KEYS_MAX);
-        Ok(Known { at: Instant::now(), endpoints: Arc::new(endpoints), keys: Arc::new(keys) })
+        Ok(Known { endpoints: Arc::new(endpoints), keys })
     }
 }
 
