@@ -49,8 +49,11 @@ pub struct AuditLogEntry {
     pub route: String,
     /// The pods by name; empty for all.
     pub pods: Vec<String>,
-    /// The status that callers get.
+    /// The status that callers get; 0 for a pin and for a decorator.
     pub status: u16,
+    /// What a decorator was to do, as JSON.
+    #[serde(default)]
+    pub action: Option<String>,
     /// When the rule expires.
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
@@ -73,6 +76,10 @@ words! {
         TurnedOn,
         /// The rule expired, and the endpoint was turned on again.
         Lapsed,
+        /// A decorator was put in front of an endpoint, or a rule for some of its requests.
+        Decorated,
+        /// A user took it away.
+        Undecorated,
         /// A pattern was pinned.
         Pinned,
         /// A user withdrew a pin.

@@ -1,18 +1,17 @@
 //! `/api/v1/rules`: turns endpoints off and on, and returns the receipts of the pods.
 
+use decorators::action::Action;
+use decorators::selection::Mode;
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
-use utoipa::openapi::{ObjectBuilder, Type};
 
 use crate::words::words;
 
-/// The status that callers of a disabled endpoint get by default.
-const STATUS_DEFAULT: u16 = 503;
-
-/// A command that turns an endpoint off, or everything under a prefix.
+/// A command that turns an endpoint off, or everything under a prefix, or that puts a decorator in front of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DisableCommand {
+pub struct RuleCommand {
     /// The service's namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(default = "default")]
@@ -28,8 +27,19 @@ pub struct DisableCommand {
     #[serde(default, skip_serializing_if = "RuleScope::is_endpoint", deserialize_with = "known_scope")]
     #[schema(default = "endpoint")]
     pub scope: RuleScope,
-    /// What callers get.
-    pub action: DisableAction,
+    /// What to do: exactly one decorator with its configuration.
+    pub action: Action,
+    /// How many requests of a hundred it applies to, by chance.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[schema(default = 100, minimum = 1, maximum = 100)]
+    pub percent: u8,
+    /// The callers it applies to, as networks such as `10.0.0.0/8`. Empty for all callers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub callers: Vec<IpNet>,
+    /// Whether it acts; `shadow` only counts the requests on which it would.
+    #[serde(default, skip_serializing_if = "Mode::is_enforced")]
+    pub mode: Mode,
     /// The pods by name; absent for all pods, including those that join later. An empty list is refused.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[schema(min_items = 1, nullable = false)]
@@ -56,29 +66,11 @@ pub struct DisableCommand {
     pub dry_run: bool,
 }
 
-impl DisableCommand {
+impl RuleCommand {
     /// The pods by name; empty for all pods.
     pub fn pod_names(&self) -> &[String] {
         self.pods.as_deref().unwrap_or_default()
     }
-}
-
-/// The action of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DisableAction {
-    /// Answer instead of the service.
-    pub disable: DisableAnswer,
-}
-
-/// The answer that a command asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DisableAnswer {
-    /// The status that callers get.
-    #[serde(default = "status_default")]
-    #[schema(schema_with = statuses)]
-    pub status: u16,
 }
 
 /// The rules in force.
@@ -110,6 +102,17 @@ pub struct Rule {
     pub scope: RuleScope,
     /// What it does.
     pub action: RuleAction,
+    /// How many requests of a hundred it applies to.
+    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[schema(default = 100, minimum = 1, maximum = 100)]
+    pub percent: u8,
+    /// The callers it applies to, as networks; empty for all callers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub callers: Vec<IpNet>,
+    /// Whether it acts, or only counts.
+    #[serde(default, skip_serializing_if = "Mode::is_enforced")]
+    pub mode: Mode,
     /// Whether it also turns off paths that pods protect; their probes then fail.
     #[serde(default)]
     pub override_protected: bool,
@@ -165,17 +168,38 @@ impl RuleScope {
 }
 
 /// What a rule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
 pub enum RuleAction {
-    /// Answers instead of the service.
-    Disable {
-        /// The status that callers get.
-        #[schema(schema_with = statuses)]
-        status: u16,
+    /// It uses a pattern as the route of the paths that match it; created at `/api/v1/routes`.
+    Pin {
+        /// Without content.
+        pin: Pin,
     },
-    /// Uses a pattern as the route of the paths that match it; created at `/api/v1/routes`.
-    Pin {},
+    /// It turns the endpoint off, or a decorator acts.
+    Decorate(Action),
+}
+
+/// A pin has no settings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pin {}
+
+impl RuleAction {
+    /// The status that callers get from an endpoint that is turned off.
+    pub fn disable_status(&self) -> Option<u16> {
+        match self {
+            Self::Decorate(Action::Disable(disable)) => Some(disable.status),
+            Self::Decorate(_) | Self::Pin { .. } => None,
+        }
+    }
+
+    /// The decorator's name, or `pin`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Decorate(action) => action.name(),
+            Self::Pin { .. } => "pin",
+        }
+    }
 }
 
 words! {
@@ -234,17 +258,13 @@ words! {
     }
 }
 
-fn status_default() -> u16 {
-    STATUS_DEFAULT
+fn all() -> u8 {
+    100
 }
 
-/// The statuses that a rule may answer with.
-fn statuses() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .enum_values(Some([503, 429, 404, 410]))
-        .default(Some(STATUS_DEFAULT.into()))
-        .description(Some("The status that callers get."))
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_all(percent: &u8) -> bool {
+    *percent == 100
 }
 
 /// Deserializes a list that is present, even if it is empty; null is an error.

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use api::client::Client;
-use api::rules::{DisableAction, DisableAnswer, DisableCommand, ReceiptState, Rule};
+use api::rules::{ReceiptState, Rule, RuleCommand};
+use decorators::action::Action;
+use decorators::disable::Disable;
 use format::label::service_label;
 use format::number;
 
@@ -18,6 +20,7 @@ use crate::interrupt::Interrupts;
 use crate::outcome::OutcomeFormat;
 use crate::receipts::{PendingChange, WaitPolicy};
 use crate::sanitize::{plain, short};
+use crate::selection::SelectionOptions;
 use crate::stdout::{beside, say};
 use crate::{complete, find};
 
@@ -48,6 +51,8 @@ pub(crate) struct DisableOptions {
     /// What callers get.
     #[arg(long, default_value = "503", value_parser = ["503", "429", "404", "410"])]
     status: String,
+    #[command(flatten)]
+    selection: SelectionOptions,
     /// The service's namespace.
     #[arg(short, long)]
     namespace: Option<String>,
@@ -116,7 +121,7 @@ pub(crate) async fn run(options: DisableOptions, paint: ColorMode, interrupts: I
 }
 
 impl DisableOptions {
-    async fn command(&self, client: &Client) -> anyhow::Result<DisableCommand> {
+    async fn command(&self, client: &Client) -> anyhow::Result<RuleCommand> {
         let words = find::words(&self.endpoint);
         let named = EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
         let EndpointRef { scope, namespace, service, method, route } = named;
@@ -126,11 +131,11 @@ impl DisableOptions {
             Ttl::Open => None,
         };
         let status = self.status.parse()?;
-        let action = DisableAction { disable: DisableAnswer { status } };
+        let action = Action::Disable(Disable { status });
         let pods = Some(self.pods.clone()).filter(|pods| !pods.is_empty());
         let reason = self.reason.clone();
         let (allow_unseen, override_protected) = (self.allow_unseen, self.override_protected);
-        Ok(DisableCommand {
+        Ok(RuleCommand {
             dry_run: false,
             namespace,
             service,
@@ -138,6 +143,9 @@ impl DisableOptions {
             route,
             scope,
             action,
+            percent: self.selection.percent,
+            callers: self.selection.callers.clone(),
+            mode: self.selection.mode(),
             pods,
             ttl,
             reason,

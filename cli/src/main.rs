@@ -37,6 +37,7 @@ mod run;
 mod sample;
 mod sanitize;
 mod scope;
+mod selection;
 mod show;
 mod sidecars;
 mod stat;

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use api::rules::{Receipt, ReceiptState, Rule, RuleAction, RuleState, Rules};
+use api::rules::{Receipt, ReceiptState, Rule, RuleState, Rules};
+use decorators::selection::Mode;
 use format::label::service_label;
 use format::number;
 
@@ -93,10 +94,10 @@ fn one(rule: &Rule, room: TableWidth, paint: ColorMode) -> String {
 }
 
 fn status(rule: &Rule) -> Cell {
-    Cell::new(match rule.action {
-        RuleAction::Disable { status } => status.to_string(),
-        RuleAction::Pin {} => "pin".to_owned(),
-    })
+    let name = rule.action.disable_status().map_or_else(|| rule.action.name().to_owned(), |status| status.to_string());
+    let share = if rule.percent < 100 { format!(" {} %", rule.percent) } else { String::new() };
+    let shadow = if rule.mode == Mode::Shadow { " shadow" } else { "" };
+    Cell::new(format!("{name}{share}{shadow}"))
 }
 
 fn state(rule: &Rule) -> Cell {

@@ -1,6 +1,9 @@
 //! A rule: which action to take, on which endpoint and pods, and until when.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use decorators::selection::Selection;
 
 use crate::endpoint::Endpoint;
 use crate::routes::route_patterns::{Pattern, Pins};
@@ -14,7 +17,7 @@ pub const RULES_MAX: usize = 256;
 pub const REASON_BYTES_MAX: usize = 1024;
 
 /// Statuses that a disable rule may answer with.
-pub const DISABLE_STATUSES: [u16; 4] = [503, 429, 404, 410];
+pub const DISABLE_STATUSES: [u16; 4] = decorators::disable::STATUSES;
 
 /// One rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub struct Rule {
     pub scope: Scope,
     /// What to do.
     pub action: Action,
+    /// Which of the requests it applies to, and whether it acts. A pin applies to all.
+    pub selection: Selection,
     /// Whether it may disable paths that a pod protects.
     pub protection: Protection,
     /// When it expires, milliseconds since the Unix epoch; `None` if only a person ends it.
@@ -58,6 +63,8 @@ pub enum Action {
         /// The status to answer with, one of [`DISABLE_STATUSES`].
         status: u16,
     },
+    /// Let a decorator act.
+    Decorate(Arc<decorators::action::Action>),
     /// Use a pattern as the route of all paths that match it. The rule's method is [`ANY_METHOD`],
     /// its route the pattern.
     Pin,
@@ -110,8 +117,8 @@ impl Rule {
         let own = &self.endpoint;
         match (&self.action, self.prefix()) {
             (Action::Pin, _) => false,
-            (Action::Disable { .. }, None) => own.method() == method && own.route() == route,
-            (Action::Disable { .. }, Some(prefix)) => {
+            (_, None) => (own.method() == ANY_METHOD || own.method() == method) && own.route() == route,
+            (_, Some(prefix)) => {
                 // `OPTIONS *` has no slash, but it also belongs to the service.
                 (own.method() == ANY_METHOD || own.method() == method) && (prefix == "/" || route.starts_with(prefix))
             }
@@ -153,7 +160,24 @@ impl Rule {
     pub fn pattern(&self) -> Option<Pattern> {
         match self.action {
             Action::Pin => self.endpoint.route().parse().ok(),
-            Action::Disable { .. } => None,
+            Action::Disable { .. } | Action::Decorate(_) => None,
+        }
+    }
+
+    /// The status that every request of its endpoints gets, if the rule turns them off.
+    pub fn turns_off(&self) -> Option<u16> {
+        match self.action {
+            Action::Disable { status } if self.selection.is_unconditional() => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The decorator's name: `disable`, `rate-limit`; `pin` for a pin.
+    pub fn kind(&self) -> &'static str {
+        match &self.action {
+            Action::Disable { .. } => "disable",
+            Action::Decorate(action) => action.name(),
+            Action::Pin => "pin",
         }
     }
 
@@ -220,6 +244,7 @@ mod tests {
             endpoint: Endpoint::named(method, route).unwrap(),
             scope,
             action: Action::Disable { status: 503 },
+            selection: Selection::default(),
             protection: Protection::default(),
             expires_ms: None,
             by: String::new(),

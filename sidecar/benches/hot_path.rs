@@ -1,7 +1,6 @@
 //! Benchmarks each step of an exchange by itself: parsing a head, finding its endpoint, recording, rewriting the head.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
 
 use divan::{Bencher, black_box};
 use mesh::exchange::Outcome;
@@ -64,13 +63,12 @@ fn naming_a_pinned_endpoint(bencher: Bencher<'_, '_>, patterns: usize) {
 #[divan::bench(args = [0, 1, 4, 32, 1000])]
 fn recording_an_exchange(bencher: Bencher<'_, '_>, callers: u32) {
     let mut recorder = Recorder::default();
-    let now = Instant::now();
     let (mut took_us, mut turn) = (0, 0);
     bencher.bench_local(|| {
         took_us = (took_us + 37) % 5000;
         turn = if turn + 1 >= callers { 0 } else { turn + 1 };
         let caller = (callers > 0).then(|| IpAddr::from(Ipv4Addr::from(0x0a00_0000 + turn)));
-        let PlacedRequest { place, endpoint, rule } = recorder.place("GET", black_box("/api/orders/48213"), now);
+        let PlacedRequest { place, endpoint, covering } = recorder.place("GET", black_box("/api/orders/48213"));
         recorder.begin(place);
         let finished = CompletedExchange {
             path: "/api/orders/48213",
@@ -85,7 +83,7 @@ fn recording_an_exchange(bencher: Bencher<'_, '_>, callers: u32) {
             reason: "OK",
             bytes_in: 0,
             bytes_out: 512,
-            rule: rule.as_ref().map(|rule| &*rule.id),
+            rule: covering.as_ref().map(|rules| &*rules[0].id),
         };
         recorder.finish(place, &endpoint, &finished);
     });

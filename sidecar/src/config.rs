@@ -13,7 +13,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::environment::{ConfigError, Settings};
 use crate::control_client::dial::{ControlPlaneTarget, StreamToken, read_token_file};
+use crate::decorator::catalog::PodNames;
 use crate::decorator::not_found_page::NotFoundSource;
+use crate::decorator_file::DecoratorFile;
 use crate::exchange::options::ProxyOptions;
 use crate::export::access_log::LogFormat;
 use crate::export::otlp::settings::OtlpSettings;
@@ -105,6 +107,9 @@ pub struct SidecarOptions {
     /// The OTLP collector and what is exported to it, if there is one.
     #[command(flatten)]
     pub otlp: Option<OtlpSettings>,
+    /// File of decorators, in YAML, read again when it changes: see docs/decorators.md [default: none]
+    #[arg(long, env = "SITIO_DECORATORS", value_name = "PATH", value_parser = decorators_file)]
+    pub decorators_file: Option<PathBuf>,
     /// HTML file in place of the service's 404 pages, or built-in [default: none]
     #[arg(long, env = "SITIO_NOT_FOUND_PAGE", value_name = "PATH")]
     pub not_found_page: Option<NotFoundSource>,
@@ -167,6 +172,18 @@ impl SidecarOptions {
         options.control_plane = options.control_plane(&settings, token)?;
         options.warnings = settings.warnings;
         Ok(options)
+    }
+
+    pub(crate) fn set_port(&mut self, port: u16) {
+        self.port = port;
+    }
+
+    pub(crate) fn set_listen(&mut self, address: IpAddr) {
+        self.listen = address;
+    }
+
+    pub(crate) fn set_admin_port(&mut self, port: u16) {
+        self.admin_port = port;
     }
 
     /// Address for traffic; port 0 lets the kernel choose.
@@ -237,6 +254,14 @@ fn token_file(value: &str) -> Result<StreamToken, String> {
     let path = readable(value)?;
     read_token_file(&path).map_err(|why| format!("a file with a token, but {why}"))?;
     Ok(StreamToken::File(path))
+}
+
+/// A file of decorators that is valid now.
+fn decorators_file(value: &str) -> Result<PathBuf, String> {
+    let path = readable(value)?;
+    let names = PodNames { service: "".into(), pod: "".into() };
+    DecoratorFile::open(path.clone(), names).map_err(|why| format!("a valid file of decorators, but {why}"))?;
+    Ok(path)
 }
 
 fn lines(value: &str) -> Result<u32, String> {

@@ -17,6 +17,7 @@ mod drain_deadline;
 pub mod metrics;
 mod pages;
 mod rule_filter;
+pub mod rule_instances;
 mod session;
 mod taps;
 mod windows;

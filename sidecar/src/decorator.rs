@@ -1,29 +1,51 @@
-//! The decorator interface: two hooks around a service, each called once per exchange.
+//! The decorator interface: hooks around a service, each called once per exchange.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
+use mesh::exchange::Outcome;
 
-use crate::head::answer::{Answer, Edit};
-use crate::head::request::RequestHead;
+use crate::decorator::request::Request;
+use crate::decorator::response::Response;
+use crate::head::answer::Answer;
 
+pub mod catalog;
+pub mod closures;
+mod error_page;
+mod fault;
+mod headers;
 pub mod not_found_page;
+mod rate_limit;
+pub mod request;
+pub mod response;
 
-/// Code in the sidecar that may answer a request or change a response.
+/// Code in the sidecar that may answer a request, or change a request or a response.
 ///
-/// Both hooks run on the worker's thread and must not block. A hook that panics is skipped for that exchange and counted.
+/// The hooks run on the worker's thread and must not block. Requests pass the decorators first to last, responses last to
+/// first. A hook that panics is counted, and what it guards decides what follows: see [`FailureMode`].
 pub trait Decorator: Send + Sync {
     /// The name under which this decorator is configured and counted.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
-    /// Sees the request before the upstream does. It may answer in the upstream's place.
-    fn before(&self, _endpoint: &Endpoint, _request: &RequestHead<'_, '_>) -> Step {
-        Step::Forward
+    /// Sees the request before the service does. It may edit it, or answer in the service's place.
+    fn before(&self, _request: &mut Request<'_>) -> Step {
+        Step::Pass
     }
 
-    /// Sees the response's head before the downstream does. It may edit or replace the response.
-    fn after(&self, _endpoint: &Endpoint, _response: &Response<'_>) -> Verdict {
-        Verdict::Keep
+    /// Sees the response's head before the caller does. It may edit it, or answer in its place.
+    fn after(&self, _response: &mut Response<'_>) -> Step {
+        Step::Pass
+    }
+
+    /// Sees how the exchange ended, also one that had no response.
+    fn ended(&self, _exchange: &EndedExchange<'_>) {}
+
+    /// What happens with a request on which `before` panics.
+    fn failure_mode(&self) -> FailureMode {
+        FailureMode::Open
     }
 }
 
@@ -33,38 +55,57 @@ impl fmt::Debug for dyn Decorator {
     }
 }
 
-/// What to do with a request.
-#[derive(Debug)]
+/// What to do with a request or a response.
 pub enum Step {
-    /// Forward it to the upstream.
-    Forward,
-    /// Send this response instead.
+    /// Let it pass, with the edits.
+    Pass,
+    /// Send this response instead. A response of the service is dropped.
     Answer(Answer),
+    /// Hold the request until this is ready. Only `before` may return it.
+    Hold(Hold),
 }
 
-/// What to do with a response.
-#[derive(Debug)]
-pub enum Verdict {
-    /// Forward it unchanged.
-    Keep,
-    /// Forward it with these fields changed.
-    Edit(Vec<Edit>),
-    /// Send this response instead and drop the upstream's.
-    Replace(Answer),
-}
+/// Decides on a request later: with the response to send instead, or with `None` to let it pass.
+pub type Hold = Pin<Box<dyn Future<Output = Option<Answer>>>>;
 
-/// The head of a response, as a decorator sees it. Fields are searched only on demand.
-#[derive(Debug, Clone, Copy)]
-pub struct Response<'a> {
-    /// The status.
-    pub status: u16,
-    /// All fields in the order received.
-    pub fields: &'a [httparse::Header<'a>],
-}
-
-impl<'a> Response<'a> {
-    /// The value of the first field with this name, case-insensitive.
-    pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        self.fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
+impl Step {
+    /// Holds a request for this long, and then sends the response, or lets the request pass.
+    pub fn delay(by: Duration, then: Option<Answer>) -> Self {
+        Self::Hold(Box::pin(async move {
+            tokio::time::sleep(by).await;
+            then
+        }))
     }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass => f.write_str("Pass"),
+            Self::Answer(answer) => f.debug_tuple("Answer").field(answer).finish(),
+            Self::Hold(_) => f.write_str("Hold"),
+        }
+    }
+}
+
+/// What happens with a request if a decorator fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureMode {
+    /// It passes, as if the decorator were absent.
+    Open,
+    /// It is answered with 503: the decorator guards the service.
+    Closed,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy)]
+pub struct EndedExchange<'a> {
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The status that the caller got; 0 if it got none.
+    pub status: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From the request's head to the end of the response.
+    pub took: Duration,
 }

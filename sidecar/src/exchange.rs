@@ -10,17 +10,19 @@ use mesh::golden::CLIENT_GONE;
 use mesh::trace::Traceparent;
 
 use crate::body::Body;
-use crate::exchange::error_response::Audience;
 use crate::exchange::options::Queries;
-use crate::head::Version;
+use crate::head::answer::Audience;
 use crate::head::response::ResponseTo;
+use crate::head::write::Persistence;
+use crate::head::{Version, write};
 use crate::recorder::completed_exchange::{Author, CompletedExchange};
 use crate::recorder::row_index::RowIndex;
+use crate::rulebook::ActiveRule;
 
 pub(crate) mod clock_anchor;
 pub mod context;
 pub mod decide;
-pub mod decorators;
+pub mod decorate;
 pub mod error_response;
 pub(crate) mod max_forwards;
 pub mod options;
@@ -70,6 +72,8 @@ pub struct Exchange {
     pub trace: Option<Traceparent>,
     /// How the exchange ended.
     pub outcome: Outcome,
+    /// The rules whose decorators see it.
+    pub rules: Vec<Rc<ActiveRule>>,
     first_byte: Option<Instant>,
     path: String,
     reason: String,
@@ -129,6 +133,7 @@ impl Exchange {
             caller: None,
             trace: None,
             outcome: Outcome::Answered,
+            rules: Vec::new(),
             first_byte: None,
             path: String::new(),
             reason: String::new(),
@@ -144,7 +149,9 @@ impl Exchange {
         wire.shrink_to(KEPT_BYTES_MAX);
         path.clear();
         reason.clear();
-        *self = Self { wire, path, reason, ..Self::new(place, endpoint, started) };
+        let mut rules = std::mem::take(&mut self.rules);
+        rules.clear();
+        *self = Self { wire, rules, path, reason, ..Self::new(place, endpoint, started) };
     }
 
     /// Stores the requested path.
@@ -154,6 +161,12 @@ impl Exchange {
             Queries::Dropped => target.split('?').next().unwrap_or_default(),
         };
         self.path.push_str(cut_path(target, RECORDED_PATH_BYTES_MAX));
+    }
+
+    /// Whether the connection is kept after a response of the sidecar itself. The rest of a body would be taken for a request.
+    pub fn persistence_of_answer(&self) -> Persistence {
+        let keeps = self.keep_alive == KeepAlive::Yes && self.body.is_done();
+        if keeps { write::keep_connection(self.version) } else { Persistence::Close }
     }
 
     /// The requested path, truncated if it is long.

@@ -22,6 +22,7 @@ use crate::http1::request::{RequestAction, poll_request};
 use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
 use crate::http2;
 use crate::protocol::Detected;
+use crate::recorder::completed_exchange::Author;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::stream::Stream;
 use crate::upstream::ReuseCheck;
@@ -64,6 +65,15 @@ pub async fn serve(worker: Rc<WorkerContext>, socket: TcpStream, caller: IpAddr)
 async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
     match poll_fn(|cx| poll_request(connection, cx)).await {
         RequestAction::Forward => forward(connection).await,
+        RequestAction::Hold(hold) => match hold.await {
+            None => forward(connection).await,
+            Some(answer) => {
+                let Some(exchange) = &mut connection.exchange else { return AfterExchange::Close };
+                exchange.author = Author::Sitio;
+                let persistence = exchange.persistence_of_answer();
+                connection.answer(&answer, persistence).await
+            }
+        },
         RequestAction::Answer(answer, persistence) => connection.answer(&answer, persistence).await,
         RequestAction::Refuse(fault, asked) => {
             let mut answer = error_response::for_request(fault, connection.audience());

@@ -18,6 +18,7 @@ mod downstream_events;
 mod exchange_record;
 mod exchanges;
 mod grpc;
+mod held_requests;
 mod http1_messages;
 mod http1_upstream;
 mod kept_request;

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
 use mesh::report::EndpointReport;
@@ -14,7 +13,7 @@ use crate::recorder::endpoint_limiter::{Admission, AdmitReason, EndpointLimiter}
 use crate::recorder::row::RecorderRow;
 use crate::recorder::row_index::{OTHER, RowIndex};
 use crate::recorder::table::Table;
-use crate::rulebook::{ActiveRule, Covering, Rulebook, TimedRule, pinned};
+use crate::rulebook::{Covering, Rulebook, TimedRule, pinned};
 
 pub mod completed_exchange;
 pub mod endpoint_limiter;
@@ -39,14 +38,14 @@ pub struct Recorder {
     route: String,
 }
 
-/// Where a request is counted, its name, and its rule.
+/// Where a request is counted, its name, and its rules.
 pub struct PlacedRequest {
     /// Where it is counted, as far as that is known before the response.
     pub place: RowIndex,
     /// Its endpoint.
     pub endpoint: Rc<Endpoint>,
-    /// The rule in force for it.
-    pub rule: Option<Rc<ActiveRule>>,
+    /// The rules for its endpoint.
+    pub covering: Option<Covering>,
 }
 
 impl Default for Recorder {
@@ -69,17 +68,17 @@ impl Recorder {
         }
     }
 
-    /// Returns the place of a request's endpoint, and the rule in force for it.
+    /// Returns the place of a request's endpoint, and the rules for it.
     ///
     /// A known endpoint costs one hash and no allocation.
-    pub fn place(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
+    pub fn place(&mut self, method: &str, target: &str) -> PlacedRequest {
         routes::write_pinned_route(target, &[&self.commanded, &self.fixed], &mut self.route);
         match self.table.find(method, &self.route) {
             Some(place) => {
                 let row = self.table.row(place);
-                PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), rule: in_force(row.rules.as_ref(), now) }
+                PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), covering: row.rules.clone() }
             }
-            None => self.place_unknown(method, target, now),
+            None => self.place_unknown(method, target),
         }
     }
 
@@ -131,15 +130,15 @@ impl Recorder {
     }
 
     /// Returns the place of a request whose endpoint, `method` and `self.route`, has no row on this worker.
-    fn place_unknown(&mut self, method: &str, target: &str, now: Instant) -> PlacedRequest {
-        let rule = in_force(self.rulebook.covering(method, &self.route).as_ref(), now);
+    fn place_unknown(&mut self, method: &str, target: &str) -> PlacedRequest {
+        let covering = self.rulebook.covering(method, &self.route);
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
-            return PlacedRequest { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), rule };
+            return PlacedRequest { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), covering };
         };
         let endpoint = Rc::new(endpoint);
         let is_pinned = [&self.commanded, &self.fixed].iter().any(|pins| pins.find(&self.route) == Some(&self.route));
         let place = if is_pinned { self.admit(&endpoint, target, AdmitReason::Pinned) } else { OTHER };
-        PlacedRequest { place, endpoint, rule }
+        PlacedRequest { place, endpoint, covering }
     }
 
     /// Returns the row of an endpoint, if it has one or gets one for this reason.
@@ -161,11 +160,6 @@ impl Recorder {
         let row = self.table.row_mut(place);
         row.in_flight = row.in_flight.saturating_sub(1);
     }
-}
-
-/// The first of these rules that has not expired.
-fn in_force(rules: Option<&Covering>, now: Instant) -> Option<Rc<ActiveRule>> {
-    rules?.iter().find(|rule| !rule.has_lapsed(now)).cloned()
 }
 
 #[cfg(test)]

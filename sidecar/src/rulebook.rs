@@ -1,14 +1,22 @@
 //! The active rules of one worker, indexed for lookup at each exchange.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use decorators::selection::{Mode, Selection};
 
 use mesh::routes;
 use mesh::routes::route_patterns::{Pattern, Pins};
-use mesh::rule::{Action, Protection, Rule};
+use mesh::rule::{ANY_METHOD, Action, Protection, Rule};
 
+use crate::decorator::Decorator;
 use crate::head::answer::Answer;
+use crate::rulebook::rule_counts::RuleCounts;
+
+pub mod rule_counts;
 
 /// The longest Retry-After. It is also used for an endpoint that is off without a time limit.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
@@ -18,33 +26,45 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Without rules, a lookup costs two checks for empty collections. An endpoint that has a row caches the result.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    endpoints: HashMap<Name, Vec<Rc<ActiveRule>>>,
+    endpoints: HashMap<Name, Vec<Placed>>,
     /// Longest prefix first.
-    prefixes: Vec<(Rule, Rc<ActiveRule>)>,
+    prefixes: Vec<(Rule, Placed)>,
     /// What prefix rules exclude: the pod's protected paths, and the routes under which they are counted.
     protected: HashSet<Box<str>>,
+}
+
+/// A rule and its position among all rules, which is the order of decorators.
+#[derive(Debug)]
+struct Placed {
+    position: usize,
+    active: Rc<ActiveRule>,
 }
 
 /// A method and a route.
 type Name = (Box<str>, Box<str>);
 
-/// The rules for one endpoint in order of precedence: the first that has not expired applies.
+/// The rules for one endpoint. First those that turn it off, in order of precedence: the first that applies to a request
+/// answers it. Then decorators, in the order in which they see requests.
 pub type Covering = Rc<[Rc<ActiveRule>]>;
 
 /// A rule and its expiry on the monotonic clock. The control client computes the expiry from the control
 /// plane's clock (`control_clock.rs`), so changes to the pod's wall clock do not affect it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct TimedRule {
     /// The rule.
     pub rule: Rule,
     /// When it expires; `None` if only the control plane ends it.
     pub lapses: Option<Instant>,
+    /// The decorator of a rule that has one. All workers share it.
+    pub decorator: Option<Arc<dyn Decorator>>,
+    /// What all workers have done by it.
+    pub counts: Arc<RuleCounts>,
 }
 
 impl TimedRule {
-    /// A rule without an expiry.
+    /// A rule without an expiry and without a decorator.
     pub fn without_limit(rule: Rule) -> Self {
-        Self { rule, lapses: None }
+        Self { rule, lapses: None, decorator: None, counts: Arc::default() }
     }
 }
 
@@ -53,8 +73,21 @@ impl TimedRule {
 pub struct ActiveRule {
     /// The rule's id.
     pub id: Box<str>,
-    status: u16,
+    /// What it does.
+    pub effect: RuleEffect,
+    /// What all workers have done by it.
+    pub counts: Arc<RuleCounts>,
+    selection: Selection,
     lapses: Option<Instant>,
+}
+
+/// What a rule does with a request.
+#[derive(Debug)]
+pub enum RuleEffect {
+    /// It answers with this status.
+    Disable(u16),
+    /// A decorator acts.
+    Decorate(Arc<dyn Decorator>),
 }
 
 /// The patterns that these rules pin.
@@ -78,48 +111,83 @@ impl Rulebook {
     /// Builds a rulebook for a pod that protects these paths and names routes by these pins.
     pub fn new(rules: &[TimedRule], (protected, pins): (&[String], &[&Pins])) -> Self {
         let mut book = Self { protected: protected_routes(protected, pins), ..Self::default() };
-        for TimedRule { rule, lapses } in rules {
-            let Action::Disable { status } = rule.action else { continue };
-            let in_force = Rc::new(ActiveRule { id: rule.id.as_str().into(), status, lapses: *lapses });
+        for (position, timed) in rules.iter().enumerate() {
+            let Some(active) = ActiveRule::new(timed) else { continue };
+            let (rule, active) = (&timed.rule, Rc::new(active));
+            let placed = Placed { position, active };
             if rule.prefix().is_some() {
-                book.prefixes.push((rule.clone(), in_force));
+                book.prefixes.push((rule.clone(), placed));
             } else {
                 let key = (rule.endpoint.method().into(), rule.endpoint.route().into());
-                book.endpoints.entry(key).or_default().push(in_force);
+                book.endpoints.entry(key).or_default().push(placed);
             }
         }
         book.prefixes.sort_by_key(|(rule, _)| std::cmp::Reverse(rule.endpoint.route().len()));
         book
     }
 
-    /// Returns the rules for an endpoint, expired or not: rules for the endpoint itself first, then rules
-    /// for prefixes, longest first.
+    /// Returns the rules for an endpoint, expired or not. Among those that turn it off, rules for the endpoint itself come
+    /// first, then rules for prefixes, longest first.
     pub fn covering(&self, method: &str, route: &str) -> Option<Covering> {
         if self.endpoints.is_empty() && self.prefixes.is_empty() {
             return None;
         }
-        let own = self.endpoints.get(&(method.into(), route.into()));
+        let own = [method, ANY_METHOD].map(|method| self.endpoints.get(&(method.into(), route.into())));
+        let own = own.into_iter().flatten().flatten();
         let is_protected = self.protected.contains(route);
         let leaves_out = |rule: &Rule| is_protected && rule.protection == Protection::Respected;
         let covers = |(rule, _): &&(Rule, _)| rule.covers(method, route) && !leaves_out(rule);
-        let prefixes = self.prefixes.iter().filter(covers).map(|(_, in_force)| in_force);
-        let covering: Covering = own.into_iter().flatten().chain(prefixes).cloned().collect();
+        let prefixes = self.prefixes.iter().filter(covers).map(|(_, placed)| placed);
+        let mut covering: Vec<&Placed> = own.chain(prefixes).collect();
+        // A stable sort: disables keep their precedence, decorators get their own order.
+        covering.sort_by_key(|placed| match placed.active.effect {
+            RuleEffect::Disable(_) => 0,
+            RuleEffect::Decorate(_) => 1 + placed.position,
+        });
+        let covering: Covering = covering.into_iter().map(|placed| Rc::clone(&placed.active)).collect();
         (!covering.is_empty()).then_some(covering)
     }
 }
 
 impl ActiveRule {
+    fn new(timed: &TimedRule) -> Option<Self> {
+        let effect = match &timed.rule.action {
+            Action::Disable { status } => RuleEffect::Disable(*status),
+            Action::Decorate(_) => RuleEffect::Decorate(Arc::clone(timed.decorator.as_ref()?)),
+            Action::Pin => return None,
+        };
+        Some(Self {
+            id: timed.rule.id.as_str().into(),
+            effect,
+            counts: Arc::clone(&timed.counts),
+            selection: timed.rule.selection.clone(),
+            lapses: timed.lapses,
+        })
+    }
+
+    /// Whether it applies to a request of this caller at this time. A share of requests is chosen by chance.
+    pub fn applies(&self, caller: Option<IpAddr>, now: Instant) -> bool {
+        !self.has_lapsed(now)
+            && self.selection.selects(caller)
+            && (self.selection.percent >= 100 || rand::random_range(0..100) < self.selection.percent)
+    }
+
+    /// Whether it acts, or only counts.
+    pub fn mode(&self) -> Mode {
+        self.selection.mode
+    }
+
     /// Whether the rule has expired.
     pub fn has_lapsed(&self, now: Instant) -> bool {
         self.lapses.is_some_and(|lapses| lapses <= now)
     }
 
-    /// The response that the rule gives in the service's place.
-    pub fn answer(&self, now: Instant) -> Answer {
-        let answer = Answer::text(self.status, "This endpoint is temporarily turned off.\n")
+    /// The response of a rule that turns an endpoint off.
+    pub fn answer(&self, status: u16, now: Instant) -> Answer {
+        let answer = Answer::text(status, "This endpoint is temporarily turned off.\n")
             .with(RULE_FIELD, self.id.to_string())
             .with("Cache-Control", "no-store");
-        if !matches!(self.status, 503 | 429) {
+        if !matches!(status, 503 | 429) {
             return answer;
         }
         let remaining = self.lapses.map_or(RETRY_AFTER_MAX, |lapses| lapses.saturating_duration_since(now));

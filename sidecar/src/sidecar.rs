@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,9 @@ use crate::config::SidecarOptions;
 use crate::control_client::client::ControlClient;
 use crate::control_client::dial::Transport;
 use crate::control_client::metrics::ControlClientMetrics;
+use crate::control_client::rule_instances::RuleInstances;
+use crate::decorator::catalog::PodNames;
+use crate::decorator_file::DecoratorFile;
 use crate::export::access_log::{AccessLog, LineCounts};
 use crate::export::admin::Admin;
 use crate::export::admin::readiness::Readiness;
@@ -27,7 +31,7 @@ use crate::ledger::collector::LedgerHandle;
 use crate::recorder::exchange_bus::ExchangeBus;
 use crate::resources::Meter;
 use crate::socket::stream::end_with_vanished_peers;
-use crate::worker::Workers;
+use crate::worker::{RuleSource, Workers};
 
 /// How long traffic waits for the first rules. Without a wait, an endpoint that is turned off would be open
 /// whenever a pod starts. An unavailable control plane must not block pods, and two seconds do not matter
@@ -66,8 +70,12 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
     let access_log = options.access_log_lines();
     let proxy = Arc::new(options.proxy);
     let workers = Arc::new(Workers::start(count, listeners.traffic, Arc::clone(&proxy))?);
+    let names = PodNames { service: identity.workload.service.as_str().into(), pod: identity.workload.pod.as_str().into() };
     let (ledger_handle, collector) = LedgerHandle::open(meter);
     let mut tasks = BackgroundTasks::default();
+    if let Some(path) = options.decorators_file {
+        tasks.start_decorators(path, &workers, names.clone()).await?;
+    }
     tasks.collectors.spawn(collector.run(Arc::clone(&workers), tasks.collectors_stop.clone()));
     let (metrics, open) = (Arc::<ControlClientMetrics>::default(), CancellationToken::new());
     let (lines, exported) = (Arc::<LineCounts>::default(), Arc::<Exported>::default());
@@ -83,13 +91,9 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
         },
         listeners.admin,
     );
-    let exporters = Exporters {
-        stats_log: options.stats_log,
-        access_log,
-        otlp: options.otlp,
-        exchange_bus: Arc::clone(&proxy.exchange_bus),
-        ledger_handle: ledger_handle.clone(),
-    };
+    let (bus, handle) = (Arc::clone(&proxy.exchange_bus), ledger_handle.clone());
+    let exporters =
+        Exporters { stats_log: options.stats_log, access_log, otlp: options.otlp, exchange_bus: bus, ledger_handle: handle };
     tasks.start_exporters(exporters, &identity, lines, exported)?;
     if let Some(control_plane) = options.control_plane {
         let (first_rules, received) = oneshot::channel();
@@ -98,6 +102,7 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
             transport: Transport::Tcp,
             greeting: greeting(identity, proxy.protected.clone()),
             routes: Pins::new(&proxy.routes),
+            instances: RuleInstances::new(names),
             ledger_handle,
             workers: Arc::clone(&workers),
             exchange_bus: Arc::clone(&proxy.exchange_bus),
@@ -152,6 +157,14 @@ impl BackgroundTasks {
                 tracing::error!("the admin port is closed: {why:#}");
             }
         });
+    }
+
+    /// Puts the decorators of a file in force, and follows its changes.
+    async fn start_decorators(&mut self, path: PathBuf, workers: &Arc<Workers>, names: PodNames) -> anyhow::Result<()> {
+        let file = DecoratorFile::open(path, names)?;
+        workers.apply_rules(RuleSource::File, file.rules()).await;
+        self.exporters.spawn(file.watch(Arc::clone(workers), self.exporters_stop.clone()));
+        Ok(())
     }
 
     /// Starts the exporters to tools other than the control plane, if configured.

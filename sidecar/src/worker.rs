@@ -1,7 +1,7 @@
 //! The worker threads that carry traffic: each has its own runtime, connections, upstream pool and counters.
 
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -30,6 +30,29 @@ pub struct Workers {
     threads: Vec<JoinHandle<()>>,
     balancer: Arc<ConnectionBalancer>,
     counters: Arc<SharedCounters>,
+    rules: Mutex<RuleSets>,
+}
+
+/// Where rules come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleSource {
+    /// The file of decorators.
+    File,
+    /// The control plane.
+    ControlPlane,
+}
+
+/// The rules in force, by their sources. Those of the file see requests first.
+#[derive(Debug, Default)]
+struct RuleSets {
+    file: Vec<TimedRule>,
+    control_plane: Vec<TimedRule>,
+}
+
+impl RuleSets {
+    fn all(&self) -> Vec<TimedRule> {
+        [&self.file[..], &self.control_plane[..]].concat()
+    }
 }
 
 impl Workers {
@@ -38,8 +61,7 @@ impl Workers {
         let options = options.into();
         let (balancer, arrivals) = ConnectionBalancer::new(count.max(1), options.connections_max);
         let balancer = Arc::new(balancer);
-        let mut workers =
-            Self { commands: Vec::new(), threads: Vec::new(), balancer: Arc::clone(&balancer), counters: Arc::default() };
+        let mut workers = Self::with(Arc::clone(&balancer));
         // Before any connection waits in the backlog: its socket inherits what is set at that moment.
         send_at_once(&listener).context("set options of the listener")?;
         let mut listener = Some(listener);
@@ -64,7 +86,11 @@ impl Workers {
     /// No threads, for tests of the background tasks without traffic.
     pub fn none() -> Self {
         let (balancer, _) = ConnectionBalancer::new(1, Some(0));
-        Self { commands: Vec::new(), threads: Vec::new(), balancer: Arc::new(balancer), counters: Arc::default() }
+        Self::with(Arc::new(balancer))
+    }
+
+    fn with(balancer: Arc<ConnectionBalancer>) -> Self {
+        Self { commands: Vec::new(), threads: Vec::new(), balancer, counters: Arc::default(), rules: Mutex::default() }
     }
 
     /// Starts to accept traffic.
@@ -80,9 +106,22 @@ impl Workers {
         self.send_to_all(WorkerCommand::Collect).await.into_iter().flatten().collect()
     }
 
-    /// Applies these rules, and returns when every worker uses them.
-    pub async fn apply_rules(&self, rules: Arc<Vec<TimedRule>>) {
+    /// Replaces the rules of one source, and returns when every worker uses them.
+    pub async fn apply_rules(&self, source: RuleSource, rules: Vec<TimedRule>) {
+        let rules = {
+            let mut sets = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+            match source {
+                RuleSource::File => sets.file = rules,
+                RuleSource::ControlPlane => sets.control_plane = rules,
+            }
+            Arc::new(sets.all())
+        };
         self.send_to_all(|done| WorkerCommand::ApplyRules(Arc::clone(&rules), done)).await;
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Vec<TimedRule> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
     /// Downstream connections open now.

@@ -9,7 +9,7 @@ use crate::client::{ApiRequest, Client};
 use crate::endpoints::{Endpoints, EndpointsQuery};
 use crate::history::{History, HistoryQuery};
 use crate::pods::Pods;
-use crate::rules::{DisableCommand, Rule, Rules};
+use crate::rules::{Rule, RuleCommand, Rules};
 use crate::status::{About, Status};
 use crate::tap::TapQuery;
 
@@ -79,7 +79,7 @@ impl Client {
 
     /// Turns an endpoint off. The rule is durable when this returns. For a dry run, returns the rule that it would
     /// create; a control plane that is too old for dry runs refuses the request.
-    pub async fn disable(&self, command: &DisableCommand) -> Result<Rule, Failure> {
+    pub async fn disable(&self, command: &RuleCommand) -> Result<Rule, Failure> {
         let what = format!("turn {} of {} off", command.scope.subject(&command.method, &command.route), command.service);
         self.json_of_body(&ApiRequest::post(&what, &["api", "v1", "rules"]), command).await
     }

@@ -85,6 +85,9 @@ fn is_anywhere(rule: &Rule) -> bool {
 mod tests {
     use api::pods::Pod;
     use api::rules::{Receipt, RuleAction, RuleScope};
+    use decorators::action::Action;
+    use decorators::disable::Disable;
+    use decorators::selection::Mode;
 
     use super::*;
     use crate::check::findings::Severity;
@@ -102,7 +105,10 @@ mod tests {
             method: "GET".into(),
             route: "/export".into(),
             scope: RuleScope::Endpoint,
-            action: RuleAction::Disable { status: 503 },
+            action: RuleAction::Decorate(Action::Disable(Disable { status: 503 })),
+            percent: 100,
+            callers: Vec::new(),
+            mode: Mode::Enforce,
             override_protected: false,
             reason: "because".into(),
             by: "operator".into(),

@@ -1,6 +1,6 @@
 //! The rules in force as CSV, and the receipts of the pods for one rule.
 
-use api::rules::{Receipt, ReceiptState, Rule, RuleAction};
+use api::rules::{Receipt, ReceiptState, Rule};
 use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, some, words};
@@ -38,10 +38,7 @@ pub(crate) fn receipts(rule: &Rule) -> String {
 fn row(rule: &Rule) -> Vec<CsvCell> {
     let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone);
     let applied = there.clone().filter(|receipt| receipt.state == ReceiptState::Applied).count();
-    let (action, status) = match rule.action {
-        RuleAction::Disable { status } => ("disable", Some(status)),
-        RuleAction::Pin {} => ("pin", None),
-    };
+    let (action, status) = (rule.action.name(), rule.action.disable_status());
     vec![
         words(&rule.id),
         number(rule.revision),

@@ -7,7 +7,8 @@ use api::client::Client;
 use api::client::failure::Failure;
 use api::endpoints::{Endpoint, EndpointState, EndpointsQuery};
 use api::pods::{Pod, PodState};
-use api::rules::{DisableCommand, Rule, RuleScope};
+use api::rules::{Rule, RuleCommand, RuleScope};
+use decorators::action::Action;
 use format::label::service_label;
 use format::number;
 
@@ -44,7 +45,7 @@ pub(super) enum Expected {
 }
 
 /// Computes the effect that the command would have now.
-pub(super) async fn of(client: &Client, command: &DisableCommand, paint: ColorMode) -> anyhow::Result<Preview> {
+pub(super) async fn of(client: &Client, command: &RuleCommand, paint: ColorMode) -> anyhow::Result<Preview> {
     let namespace = command.namespace.clone().unwrap_or_else(|| NAMESPACE.to_owned());
     let window = Some(WINDOW.to_owned());
     let wanted = EndpointsQuery {
@@ -99,8 +100,8 @@ pub(super) async fn of(client: &Client, command: &DisableCommand, paint: ColorMo
 
 /// Asks the control plane why it would refuse the command, if it would. An older one has no dry run; then the expectation
 /// computed here applies.
-async fn refused(client: &Client, command: &DisableCommand, expected: Option<String>) -> anyhow::Result<Option<String>> {
-    match client.disable(&DisableCommand { dry_run: true, ..command.clone() }).await {
+async fn refused(client: &Client, command: &RuleCommand, expected: Option<String>) -> anyhow::Result<Option<String>> {
+    match client.disable(&RuleCommand { dry_run: true, ..command.clone() }).await {
         Ok(_) => Ok(None),
         Err(Failure::Refused { problem, .. }) if problem.detail.contains("dry_run") => Ok(expected),
         Err(Failure::Refused { problem, .. }) => Ok(expected.or(Some(problem.detail))),
@@ -109,7 +110,7 @@ async fn refused(client: &Client, command: &DisableCommand, expected: Option<Str
 }
 
 /// Whether a rule applies to exactly the pods of a command.
-fn concerns_the_same(rule: &Rule, copies: &[&Pod], command: &DisableCommand) -> bool {
+fn concerns_the_same(rule: &Rule, copies: &[&Pod], command: &RuleCommand) -> bool {
     let of_rule: BTreeSet<_> = rule.pods.iter().map(|receipt| &*receipt.pod).collect();
     let of_command: BTreeSet<_> = if command.pod_names().is_empty() {
         copies.iter().map(|pod| &*pod.pod).collect()
@@ -120,7 +121,7 @@ fn concerns_the_same(rule: &Rule, copies: &[&Pod], command: &DisableCommand) -> 
 }
 
 /// Whether a command covers an endpoint, by the same test as the control plane's: a prefix is the beginning of a route.
-fn is_covered(endpoint: &Endpoint, command: &DisableCommand) -> bool {
+fn is_covered(endpoint: &Endpoint, command: &RuleCommand) -> bool {
     match command.scope {
         RuleScope::Prefix => {
             let prefix = command.route.strip_suffix('*').unwrap_or(&command.route);
@@ -167,7 +168,7 @@ fn who(caller: &Caller) -> String {
     service.or_else(|| caller.address.clone()).unwrap_or_else(|| "others".to_owned())
 }
 
-fn names(copies: &[&Pod], command: &DisableCommand) -> String {
+fn names(copies: &[&Pod], command: &RuleCommand) -> String {
     let names: Vec<_> = copies.iter().map(|pod| short(&pod.pod)).collect();
     let later = if command.pod_names().is_empty() { ", and those that join later" } else { "" };
     format!("{}: {}{later}", copies.len(), if names.is_empty() { "none".to_owned() } else { names.join(", ") })
@@ -187,12 +188,15 @@ fn traffic(endpoints: &[Endpoint]) -> String {
     )
 }
 
-fn status(command: &DisableCommand) -> u16 {
-    command.action.disable.status
+fn status(command: &RuleCommand) -> u16 {
+    match &command.action {
+        Action::Disable(disable) => disable.status,
+        _ => 0,
+    }
 }
 
 /// Why the control plane is expected to refuse the command.
-fn refusal(endpoints: &[Endpoint], same: Option<&Rule>, known: &[&Pod], command: &DisableCommand) -> Option<String> {
+fn refusal(endpoints: &[Endpoint], same: Option<&Rule>, known: &[&Pod], command: &RuleCommand) -> Option<String> {
     let unknown: Vec<_> =
         command.pod_names().iter().filter(|name| !known.iter().any(|pod| pod.pod == **name)).map(|name| short(name)).collect();
     let is_unseen = endpoints.iter().all(|endpoint| endpoint.last_seen.is_none()) && command.route != "/*";
@@ -216,7 +220,7 @@ fn is_protected(endpoints: &[Endpoint]) -> bool {
 }
 
 /// Why an accepted command might not have the intended effect.
-fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], command: &DisableCommand) -> Option<String> {
+fn warning(endpoints: &[Endpoint], rule: Option<&Rule>, copies: &[&Pod], command: &RuleCommand) -> Option<String> {
     let silent: Vec<_> = copies.iter().filter(|pod| pod.state == PodState::Silent).map(|pod| short(&pod.pod)).collect();
     if let Some(rule) = rule {
         Some(already(rule))

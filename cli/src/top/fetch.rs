@@ -6,7 +6,7 @@ use api::client::Client;
 use api::client::failure::Failure;
 use api::endpoints::{Endpoints, EndpointsQuery};
 use api::history::{History, HistoryQuery};
-use api::rules::{DisableCommand, Rule};
+use api::rules::{Rule, RuleCommand};
 use tokio::task::{AbortHandle, JoinError, JoinSet};
 
 use format::number;
@@ -85,7 +85,7 @@ impl Asks {
     }
 
     /// Requests to turn an endpoint off.
-    pub(super) fn turn_off(&mut self, command: DisableCommand) {
+    pub(super) fn turn_off(&mut self, command: RuleCommand) {
         let client = self.client.clone();
         self.under_way.spawn(async move { Fetched::TurnedOff(Box::new(client.disable(&command).await)) });
     }

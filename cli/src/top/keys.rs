@@ -1,8 +1,10 @@
 //! Maps key presses to changes of the model, and to requests, by mode.
 
 use api::endpoints::{Endpoint, EndpointState};
-use api::rules::{DisableAction, DisableAnswer, DisableCommand, RuleScope};
+use api::rules::{RuleCommand, RuleScope};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use decorators::action::Action;
+use decorators::disable::Disable;
 
 use crate::table::column::Tone;
 use crate::top::choice::{TimeLimit, WindowKey, next_column};
@@ -34,7 +36,7 @@ pub(super) enum KeyAction {
     /// Request the history of the endpoint with this id.
     History(String),
     /// Turn an endpoint off.
-    TurnOff(Box<DisableCommand>),
+    TurnOff(Box<RuleCommand>),
     /// End the rule with this id.
     TurnOn(String),
 }
@@ -170,8 +172,8 @@ fn in_turn_off(model: &mut Model, key: &KeyEvent) -> KeyAction {
     KeyAction::Nothing
 }
 
-fn command(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> DisableCommand {
-    DisableCommand {
+fn command(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> RuleCommand {
+    RuleCommand {
         namespace: Some(endpoint.namespace.clone()),
         service: endpoint.service.clone(),
         method: endpoint.method.clone(),
@@ -180,7 +182,10 @@ fn command(endpoint: &Endpoint, reason: String, ttl: Option<String>) -> DisableC
         // The endpoint is on the screen, so it is valid even if it was not called yet.
         allow_unseen: endpoint.last_seen.is_none(),
         override_protected: false,
-        action: DisableAction { disable: DisableAnswer { status: STATUS } },
+        action: Action::Disable(Disable { status: STATUS }),
+        percent: 100,
+        callers: Vec::new(),
+        mode: decorators::selection::Mode::Enforce,
         pods: None,
         ttl,
         reason,

@@ -74,7 +74,7 @@ impl From<CommandError> for ProblemResponse {
             Error::UnknownPod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "unknown-pod", "No such pod"),
             Error::GonePod { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "gone-pod", "The pod is gone"),
             Error::Protected { .. } => (StatusCode::CONFLICT, "protected", "The endpoint is protected"),
-            Error::Duplicate(_) => (StatusCode::CONFLICT, "duplicate", "The endpoint is off already"),
+            Error::Duplicate(_) => (StatusCode::CONFLICT, "duplicate", "Such a rule is in force already"),
             Error::Ended(_) => (StatusCode::CONFLICT, "ended", "The rule has ended already"),
             Error::TooMany(_) => (StatusCode::CONFLICT, "too-many-rules", "Too many rules are in force"),
             Error::CountedElsewhere { .. } => {
@@ -89,6 +89,9 @@ impl From<CommandError> for ProblemResponse {
             Error::PinnedAlready(_) => (StatusCode::CONFLICT, "pinned", "The pattern is pinned already"),
             Error::TooManyPins => (StatusCode::CONFLICT, "too-many-pins", "Too many patterns are pinned"),
             Error::WouldTurnOn { .. } => (StatusCode::CONFLICT, "would-turn-on", "The pattern would turn an endpoint on"),
+            Error::Action(_) | Error::FileInRule => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "action", "The decorator is configured wrongly")
+            }
             Error::NoPods | Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense")
             }

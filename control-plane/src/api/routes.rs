@@ -76,6 +76,7 @@ pub(super) async fn create(
         route: pin.pattern,
         scope: Scope::default(),
         unseen: Unseen::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         action: Action::Pin,
         pods: Vec::new(),

@@ -1,11 +1,16 @@
-//! `/api/v1/rules`: turns endpoints off and on, and returns the receipt of each pod.
+//! `/api/v1/rules`: turns endpoints off and on, decorates them, and returns the receipt of each pod.
 
-use api::rules::{DisableCommand, Receipt, ReceiptState, Rule, RuleAction, RuleEnd, RuleScope, RuleState, Rules};
+use std::sync::Arc;
+
+use api::rules::{Pin, Receipt, ReceiptState, Rule, RuleAction, RuleCommand, RuleEnd, RuleScope, RuleState, Rules};
 use axum::Json;
 use axum::extract::Path;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use decorators::action;
+use decorators::disable::Disable;
+use decorators::selection::Selection;
 use mesh::rule::{Action, Protection, Scope};
 
 use crate::api::problem::ProblemResponse;
@@ -48,12 +53,12 @@ pub(super) async fn one(reader: Reader, Path(id): Path<String>) -> Result<Json<R
     Ok(Json(rule(&reader, &status)))
 }
 
-/// Turns an endpoint off, or everything under a prefix. The rule is on disk when this returns.
+/// Turns an endpoint off, or everything under a prefix, or puts a decorator in front of it. The rule is on disk when this returns.
 #[utoipa::path(
     post,
     path = "/api/v1/rules",
     operation_id = "createRule",
-    request_body = DisableCommand,
+    request_body = RuleCommand,
     responses(
         (status = 200, description = "With `dry_run`: the rule that would be created, without an id. Its pods are those that are present now.", body = Rule),
         (status = 201, description = "Created, and on its way to the pods.", body = Rule, headers(("Location" = String, description = "Where to get the receipts, relative to the address of this request."))),
@@ -68,7 +73,7 @@ pub(super) async fn one(reader: Reader, Path(id): Path<String>) -> Result<Json<R
 )]
 pub(super) async fn create(
     reader: Reader,
-    command: Result<Json<DisableCommand>, JsonRejection>,
+    command: Result<Json<RuleCommand>, JsonRejection>,
 ) -> Result<Response, ProblemResponse> {
     let Json(command) = command?;
     let dry_run = command.dry_run;
@@ -121,7 +126,7 @@ pub(super) async fn resend(reader: Reader, Path(id): Path<String>) -> Result<Res
     Ok((StatusCode::ACCEPTED, Json(rule(&reader, &status))).into_response())
 }
 
-fn internal_command(command: DisableCommand) -> Result<Command, ProblemResponse> {
+fn internal_command(command: RuleCommand) -> Result<Command, ProblemResponse> {
     let ttl = command.ttl.map(|ttl| {
         humantime::parse_duration(&ttl).map_err(|why| {
             let detail = format!("ttl {ttl:?}: {why}; use 15m, 1h or 7d, or omit it for no expiry");
@@ -139,7 +144,11 @@ fn internal_command(command: DisableCommand) -> Result<Command, ProblemResponse>
         scope: if command.scope == RuleScope::Prefix { Scope::Prefix } else { Scope::Endpoint },
         unseen: if command.allow_unseen { Unseen::Allowed } else { Unseen::Refused },
         protection: if command.override_protected { Protection::Overridden } else { Protection::Respected },
-        action: Action::Disable { status: command.action.disable.status },
+        action: match command.action {
+            action::Action::Disable(Disable { status }) => Action::Disable { status },
+            action => Action::Decorate(Arc::new(action)),
+        },
+        selection: Selection { percent: command.percent, callers: command.callers, mode: command.mode },
         pods: command.pods.unwrap_or_default(),
         ttl: ttl.transpose()?,
         reason: command.reason,
@@ -160,10 +169,14 @@ fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
             Scope::Endpoint => RuleScope::Endpoint,
             Scope::Prefix => RuleScope::Prefix,
         },
-        action: match rule.action {
-            Action::Disable { status } => RuleAction::Disable { status },
-            Action::Pin => RuleAction::Pin {},
+        action: match &rule.action {
+            Action::Disable { status } => RuleAction::Decorate(action::Action::Disable(Disable { status: *status })),
+            Action::Decorate(action) => RuleAction::Decorate(action::Action::clone(action)),
+            Action::Pin => RuleAction::Pin { pin: Pin {} },
         },
+        percent: rule.selection.percent,
+        callers: rule.selection.callers.clone(),
+        mode: rule.selection.mode,
         override_protected: rule.protection == Protection::Overridden,
         reason: rule.reason.clone(),
         by: rule.by.clone(),

@@ -104,6 +104,7 @@ fn planned(row: &EndpointRow, prefix: &str) -> Option<Rule> {
         endpoint,
         scope,
         action: Action::Disable { status: DISABLE_STATUSES[0] },
+        selection: decorators::selection::Selection::default(),
         protection: Protection::Respected,
         expires_ms: None,
         by: String::new(),

@@ -116,6 +116,7 @@ pub async fn pin(Path(id): Path<String>, state: DashboardState, Form(form): Form
         route: form.pattern.trim().to_owned(),
         scope: Scope::default(),
         unseen: Unseen::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         action: Action::Pin,
         pods: Vec::new(),

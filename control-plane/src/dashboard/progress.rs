@@ -1,6 +1,6 @@
 //! The progress of a rule, pod by pod: what the dialog shows while an endpoint turns off.
 
-use mesh::rule::{Action, Protection, Rule, Scope};
+use mesh::rule::{Protection, Rule, Scope};
 use serde::Serialize;
 
 use serde_json::json;
@@ -171,10 +171,7 @@ fn next(status: &RuleStatus, receipts: &ReceiptCounts, now_ms: u64, zone: &Zone)
 /// The request body that creates the same rule again, for its remaining time.
 pub fn again(rule: &Rule, now_ms: u64) -> serde_json::Value {
     // Only rules that turn an endpoint off have a switch.
-    let status = match rule.action {
-        Action::Disable { status } => status,
-        Action::Pin => 0,
-    };
+    let status = rule.turns_off().unwrap_or_default();
     let mut body = json!({
         "namespace": rule.selector.namespace,
         "service": rule.selector.service,

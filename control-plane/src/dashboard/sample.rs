@@ -107,6 +107,7 @@ pub(crate) fn rule(row: &EndpointRow, receipts: &[ReceiptState]) -> Arc<RuleStat
             endpoint: row.endpoint.clone(),
             action: Action::Disable { status: 503 },
             scope: Scope::default(),
+            selection: decorators::selection::Selection::default(),
             protection: Protection::default(),
             expires_ms: Some(NOW_MS + 42 * 60_000),
             by: "operator".into(),

@@ -68,6 +68,7 @@ fn command(row: &EndpointRow, fields: &[(String, String)]) -> Result<Command, St
         scope,
         // The page already shows that the endpoint was never called.
         unseen: if row.last_seen_ms.is_none() { Unseen::Allowed } else { Unseen::Refused },
+        selection: decorators::selection::Selection::default(),
         protection: if field("override").is_empty() { Protection::Respected } else { Protection::Overridden },
         action: Action::Disable { status },
         pods: fields.iter().filter(|(name, _)| name == "pod").map(|(_, pod)| pod.clone()).collect(),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use decorators::selection::Selection;
 use mesh::rule::{ANY_METHOD, Action, Rule, prefix_of};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +48,10 @@ pub enum AuditEvent {
     TurnedOn,
     /// The rule expired, and the endpoint was turned on again.
     Lapsed,
+    /// A decorator was put in front of an endpoint, or a rule for some of its requests.
+    Decorated,
+    /// A user took it away.
+    Undecorated,
     /// A pattern was pinned.
     Pinned,
     /// A user withdrew a pin.
@@ -68,8 +73,11 @@ pub struct AuditSubject {
     pub route: String,
     /// The pods by name; empty for all of them.
     pub pods: Vec<String>,
-    /// The status that callers get while it is off; 0 for a pin.
+    /// The status that callers get while it is off; 0 for a pin and for a decorator.
     pub status: u16,
+    /// What a decorator was to do, as JSON; empty for other rules and in older entries.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub action: String,
     /// When it expires by itself, milliseconds since the Unix epoch.
     pub expires_ms: Option<u64>,
 }
@@ -82,19 +90,34 @@ impl AuditSubject {
 
     /// What a rule is about.
     pub fn rule(rule: &Rule) -> Self {
-        let status = match rule.action {
-            Action::Disable { status } => status,
-            Action::Pin => 0,
-        };
         Self {
             namespace: rule.selector.namespace.clone(),
             service: rule.selector.service.clone(),
             method: rule.endpoint.method().to_owned(),
             route: rule.endpoint.route().to_owned(),
             pods: rule.selector.pods.clone(),
-            status,
+            status: status(&rule.action),
+            action: describe(&rule.action, &rule.selection),
             expires_ms: rule.expires_ms,
         }
+    }
+}
+
+/// The status that callers get by an action; 0 for one that does not turn anything off.
+pub fn status(action: &Action) -> u16 {
+    match action {
+        Action::Disable { status } => *status,
+        Action::Decorate(_) | Action::Pin => 0,
+    }
+}
+
+/// What a rule does beyond turning an endpoint off, as JSON; empty if it does nothing else.
+pub fn describe(action: &Action, selection: &Selection) -> String {
+    let selected = if *selection == Selection::default() { String::new() } else { format!(" for {}", selection.to_json()) };
+    match action {
+        Action::Decorate(action) => action.to_json() + &selected,
+        Action::Disable { .. } if !selected.is_empty() => format!("disable{selected}"),
+        Action::Disable { .. } | Action::Pin => String::new(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mesh::rule::{Action, REASON_BYTES_MAX, Rule};
 
+use crate::model::audit;
 use crate::model::audit::{AuditEntry, AuditEvent, AuditSubject, CommandOutcome};
 use crate::model::principal::Author;
 use crate::model::rule_record::{RuleChange, RuleEnding, RuleRecord};
@@ -25,7 +26,7 @@ pub fn creation(state: &RulesState, rule: Rule, note: String, by: &Author, now_m
         at_ms: now_ms,
         by: rule.by.clone(),
         address: by.address,
-        event: if rule.action == Action::Pin { AuditEvent::Pinned } else { AuditEvent::TurnedOff },
+        event: events_of(&rule).0,
         rule: Some(rule.id.clone()),
         revision: Some(revision),
         about: AuditSubject::rule(&rule),
@@ -39,8 +40,7 @@ pub fn creation(state: &RulesState, rule: Rule, note: String, by: &Author, now_m
 /// Ends a rule on a user's command.
 pub fn withdrawal(state: &RulesState, record: &RuleRecord, outcome: CommandOutcome, by: &Author, now_ms: u64) -> RuleChange {
     let revision = state.revision + 1;
-    let event = if record.rule.action == Action::Pin { AuditEvent::Unpinned } else { AuditEvent::TurnedOn };
-    let mut entry = end_of(record, event, revision, now_ms);
+    let mut entry = end_of(record, events_of(&record.rule).1, revision, now_ms);
     entry.number = state.audit_entries + 1;
     (entry.by, entry.address) = (by.name.clone(), by.address);
     let ended = ended(record, RuleEnding { at_ms: now_ms, revision, by: Some(by.name.clone()), outcome: Some(outcome) });
@@ -94,18 +94,24 @@ pub fn refusal(
 
 /// What a command asked for, whether or not it is valid.
 pub fn asked(command: &Command, now_ms: u64) -> AuditSubject {
-    let status = match command.action {
-        Action::Disable { status } => status,
-        Action::Pin => 0,
-    };
     AuditSubject {
         namespace: cut(command.namespace(), REASON_BYTES_MAX),
         service: cut(&command.service, REASON_BYTES_MAX),
         method: cut(&command.method, REASON_BYTES_MAX),
         route: cut(&command.route, REASON_BYTES_MAX),
         pods: command.pods.iter().take(PODS_NOTED_MAX).map(|pod| cut(pod, REASON_BYTES_MAX)).collect(),
-        status,
+        status: audit::status(&command.action),
+        action: audit::describe(&command.action, &command.selection),
         expires_ms: command.ttl.map(|ttl| now_ms.saturating_add(ttl.as_millis() as u64)),
+    }
+}
+
+/// What is logged when a rule begins, and when a user ends it.
+fn events_of(rule: &Rule) -> (AuditEvent, AuditEvent) {
+    match rule.action {
+        Action::Pin => (AuditEvent::Pinned, AuditEvent::Unpinned),
+        Action::Disable { .. } if rule.turns_off().is_some() => (AuditEvent::TurnedOff, AuditEvent::TurnedOn),
+        Action::Disable { .. } | Action::Decorate(_) => (AuditEvent::Decorated, AuditEvent::Undecorated),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decorators::action;
 use mesh::endpoint::Endpoint;
 use mesh::routes::route_patterns::{PINS_MAX, Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope, Selector};
@@ -64,6 +65,13 @@ fn shape(command: &Command, id: String, by: &Author, context: &CheckContext<'_>)
     {
         return Err(CommandError::Status(status));
     }
+    if let Action::Decorate(action) = &command.action {
+        action.check()?;
+        if matches!(&**action, action::Action::ErrorPage(page) if page.html_file.is_some()) {
+            return Err(CommandError::FileInRule);
+        }
+    }
+    command.selection.check()?;
     if command.ttl.is_some_and(|ttl| !(TTL_MIN..=TTL_MAX).contains(&ttl)) {
         return Err(CommandError::Ttl);
     }
@@ -74,11 +82,14 @@ fn shape(command: &Command, id: String, by: &Author, context: &CheckContext<'_>)
         id,
         selector: Selector { namespace: namespace.to_owned(), service: command.service.clone(), pods },
         endpoint: match command.action {
-            Action::Disable { .. } => context.known.endpoint(&command.method, &command.route, command.scope)?,
+            Action::Disable { .. } | Action::Decorate(_) => {
+                context.known.endpoint(&command.method, &command.route, command.scope)?
+            }
             Action::Pin => Endpoint::named(ANY_METHOD, command.route.parse::<Pattern>()?.as_str())?,
         },
         scope: command.scope,
         action: command.action.clone(),
+        selection: command.selection.clone(),
         protection: command.protection,
         expires_ms: command.ttl.map(|ttl| context.now_ms + ttl.as_millis() as u64),
         by: by.name.clone(),
@@ -155,8 +166,11 @@ fn check_others(rule: &Rule, state: &RulesState) -> Result<(), CommandError> {
     if let Some(pattern) = rule.pattern() {
         check_patterns(&pattern, &others)?;
     }
-    let same =
-        |other: &Rule| other.endpoint == rule.endpoint && other.scope == rule.scope && other.selector.pods == rule.selector.pods;
+    let same = |other: &Rule| {
+        // A rule for some requests can stand beside one for all, and two canary steps beside each other.
+        let does_the_same = other.kind() == rule.kind() && other.selection == rule.selection;
+        does_the_same && other.endpoint == rule.endpoint && other.scope == rule.scope && other.selector.pods == rule.selector.pods
+    };
     if let Some(other) = others.iter().find(|other| same(&other.rule)) {
         return Err(CommandError::Duplicate(Box::new(warnings::already(other))));
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use decorators::selection::Selection;
 use mesh::endpoint::BadEndpoint;
 use mesh::routes::route_patterns::{BadPattern, PINS_MAX};
 use mesh::rule::{Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope};
@@ -39,8 +40,10 @@ pub struct Command {
     pub unseen: Unseen,
     /// Whether it may turn off paths that pods protect.
     pub protection: Protection,
-    /// Whether it turns the endpoint off, and with which status, or pins it.
+    /// Whether it turns the endpoint off, and with which status, decorates it, or pins it.
     pub action: Action,
+    /// Which of the requests it applies to, and whether it acts.
+    pub selection: Selection,
     /// The pods by name; empty for all of them, also those that join later.
     pub pods: Vec<String>,
     /// The time limit; `None` until a user ends it.
@@ -95,7 +98,15 @@ impl fmt::Display for ExistingRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rule { id, by, reason, .. } = &self.rule;
         let until = self.until().unwrap_or_else(|| "it is withdrawn".to_owned());
-        write!(f, "rule {id} by {by} has turned {} off since {}, until {until}: {reason}", self.rule.subject(), self.since())
+        let (subject, since) = (self.rule.subject(), self.since());
+        match self.rule.turns_off() {
+            Some(_) => write!(f, "rule {id} by {by} has turned {subject} off since {since}, until {until}: {reason}"),
+            None => write!(
+                f,
+                "rule {id} by {by} puts {} in front of {subject} since {since}, until {until}: {reason}",
+                self.rule.kind()
+            ),
+        }
     }
 }
 
@@ -183,7 +194,7 @@ pub enum CommandError {
         pod: String,
     },
     /// The same rule is in force already.
-    #[error("already turned off: {0}")]
+    #[error("already in force: {0}")]
     Duplicate(Box<ExistingRule>),
     /// The list of pods is empty.
     #[error("pods is empty: name at least one, or leave it out for all pods and those that join later")]
@@ -217,6 +228,12 @@ pub enum CommandError {
     /// The status is not one of those allowed.
     #[error("the status must be one of {DISABLE_STATUSES:?}, not {0}")]
     Status(u16),
+    /// The selection or the action is invalid.
+    #[error("{0}")]
+    Action(#[from] decorators::invalid::Invalid),
+    /// The page of a rule cannot be in a file of the pod.
+    #[error("error-page: html_file is only for a file of decorators: put the page into html")]
+    FileInRule,
     /// The time limit is too short or too long.
     #[error("the time limit must be 1 s to 30 days; leave it out to turn the endpoint on by hand")]
     Ttl,

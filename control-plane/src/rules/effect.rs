@@ -51,6 +51,7 @@ mod tests {
             endpoint: Endpoint::named("GET", "/export").unwrap(),
             action: Action::Disable { status: 503 },
             scope: Scope::default(),
+            selection: decorators::selection::Selection::default(),
             protection: Protection::default(),
             expires_ms: None,
             by: String::new(),

@@ -34,11 +34,11 @@ impl RuleOutcome {
         match (entry.event, record) {
             (AuditEvent::Refused, _) => Self::Refused,
             (_, None) => Self::Forgotten,
-            (AuditEvent::TurnedOff | AuditEvent::Pinned, Some(record)) => match &record.ending {
+            (AuditEvent::TurnedOff | AuditEvent::Decorated | AuditEvent::Pinned, Some(record)) => match &record.ending {
                 None => Self::InForce(CommandOutcome::from_status(&status(record))),
                 Some(ending) => Self::Ended { outcome: ending.outcome, at_ms: ending.at_ms, by: ending.by.clone() },
             },
-            (AuditEvent::TurnedOn | AuditEvent::Unpinned | AuditEvent::Lapsed, Some(record)) => {
+            (AuditEvent::TurnedOn | AuditEvent::Undecorated | AuditEvent::Unpinned | AuditEvent::Lapsed, Some(record)) => {
                 Self::Released(CommandOutcome::from_status(&status(record)))
             }
         }

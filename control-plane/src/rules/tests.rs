@@ -55,6 +55,7 @@ fn command(route: &str) -> Command {
         route: route.into(),
         scope: Scope::Endpoint,
         unseen: Unseen::Allowed,
+        selection: decorators::selection::Selection::default(),
         protection: Protection::Respected,
         action: Action::Disable { status: 503 },
         pods: vec![],

@@ -77,7 +77,7 @@ fn of(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>], others: &[Arc<Rule
 
 /// Warns that probes fail if a rule turns protected paths off.
 fn overridden(rule: &Rule, known: &KnownEndpoints, pods: &[Arc<Pod>]) -> Option<String> {
-    let Action::Disable { status } = rule.action else { return None };
+    let status = rule.turns_off()?;
     let paths = protected(rule, known, pods)?;
     Some(format!(
         "health paths are turned off: probes of {paths} get {status} while the rule is in force, \
@@ -115,7 +115,7 @@ fn is_broader(other: &Rule, rule: &Rule) -> bool {
     let pods = &rule.selector.pods;
     let has_pods =
         other.selector.pods.is_empty() || (!pods.is_empty() && pods.iter().all(|pod| other.selector.pods.contains(pod)));
-    other.id != rule.id && covers && has_pods
+    other.id != rule.id && covers && has_pods && other.turns_off().is_some() && rule.turns_off().is_some()
 }
 
 /// A rule in force, as errors and warnings show it.

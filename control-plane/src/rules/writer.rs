@@ -64,8 +64,12 @@ impl RuleWriter {
         })?;
         let note = context.note(&rule);
         let record = self.commit(&state, change::creation(&state, rule, note, by, now_ms), now_ms)?;
-        let done = if record.rule.action == Action::Pin { "pinned" } else { "turned off" };
-        tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, service = record.rule.selector.service, by = by.name, address = by.address.map(tracing::field::display), "{done}");
+        let done = match record.rule.turns_off() {
+            Some(_) => "turned off",
+            None if record.rule.action == Action::Pin => "pinned",
+            None => "a rule for some requests or a decorator is in force",
+        };
+        tracing::info!(rule = record.rule.id, kind = record.rule.kind(), endpoint = %record.rule.endpoint, service = record.rule.selector.service, by = by.name, address = by.address.map(tracing::field::display), "{done}");
         Ok(Arc::new(self.status(&record, now_ms)))
     }
 
@@ -94,7 +98,7 @@ impl RuleWriter {
             return Ok(());
         }
         for (_, record) in &expired {
-            tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "expired: endpoint turned on");
+            tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "expired");
         }
         self.commit(&state, change::lapse(&state, &expired, now_ms), now_ms).map(drop)
     }

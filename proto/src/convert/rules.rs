@@ -1,5 +1,9 @@
 //! Encodes and decodes desired rules and receipts. A rule set is sent whole, with a hash over its content.
 
+use std::sync::Arc;
+
+use decorators::disable::Disable;
+use decorators::selection::Selection;
 use mesh::endpoint::Endpoint;
 use mesh::routes::route_patterns::Pattern;
 use mesh::rule::{
@@ -111,9 +115,13 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
         rule.selector.pods.iter().for_each(|pod| add(pod.as_bytes()));
         add(rule.endpoint.method().as_bytes());
         add(rule.endpoint.route().as_bytes());
-        match rule.action {
+        match &rule.action {
             Action::Disable { status } => add(&status.to_be_bytes()),
+            Action::Decorate(action) => add(action.to_json().as_bytes()),
             Action::Pin => add(b"pin"),
+        }
+        if rule.selection != Selection::default() {
+            add(rule.selection.to_json().as_bytes());
         }
         if rule.scope == Scope::Prefix {
             add(b"prefix");
@@ -126,9 +134,21 @@ pub fn rules_hash(rules: &[Rule]) -> u64 {
 impl From<Rule> for wire::Rule {
     fn from(rule: Rule) -> Self {
         let disable = |status: u16| wire::Disable { status: u32::from(status), ..wire::Disable::default() };
-        let action = match (rule.action, rule.scope) {
-            (Action::Disable { status }, Scope::Endpoint) => wire::rule::Action::Disable(disable(status)),
-            (Action::Disable { status }, Scope::Prefix) => wire::rule::Action::DisablePrefix(disable(status)),
+        let decorate = |action: &decorators::action::Action| {
+            wire::rule::Action::Decorate(wire::Decorate {
+                action: action.to_json(),
+                selection: rule.selection.to_json(),
+                prefix: rule.scope == Scope::Prefix,
+            })
+        };
+        let action = match (&rule.action, rule.scope) {
+            (Action::Decorate(action), _) => decorate(action),
+            // An older sidecar would ignore the selection, and turn the endpoint off for everyone.
+            (Action::Disable { status }, _) if rule.turns_off().is_none() => {
+                decorate(&decorators::action::Action::Disable(Disable { status: *status }))
+            }
+            (Action::Disable { status }, Scope::Endpoint) => wire::rule::Action::Disable(disable(*status)),
+            (Action::Disable { status }, Scope::Prefix) => wire::rule::Action::DisablePrefix(disable(*status)),
             (Action::Pin, _) => wire::rule::Action::Pin(wire::Pin {}),
         };
         Self {
@@ -159,7 +179,7 @@ impl TryFrom<wire::Rule> for Rule {
         let pods = bounded("selector.pods", selector.pods, PODS_MAX)?;
         let endpoint = Endpoint::named(&rule.method, &rule.route)
             .map_err(|why| InvalidMessage::Senseless { field: "endpoint", why: why.to_string() })?;
-        let (action, scope) = action(rule.action, &endpoint)?;
+        let (action, scope, selection) = action(rule.action, &endpoint)?;
         Ok(Self {
             id: name("id", rule.id, ID_BYTES_MAX)?,
             selector: Selector {
@@ -170,6 +190,7 @@ impl TryFrom<wire::Rule> for Rule {
             endpoint,
             scope,
             action,
+            selection,
             protection: if rule.override_protected { Protection::Overridden } else { Protection::Respected },
             expires_ms: (rule.expires_ms > 0).then_some(rule.expires_ms),
             by: text("by", rule.by, NAME_BYTES_MAX)?,
@@ -178,8 +199,9 @@ impl TryFrom<wire::Rule> for Rule {
     }
 }
 
-fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<(Action, Scope), InvalidMessage> {
+fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<(Action, Scope, Selection), InvalidMessage> {
     let (disable, scope) = match action {
+        Some(wire::rule::Action::Decorate(decorate)) => return decorated(&decorate, endpoint),
         Some(wire::rule::Action::Disable(disable)) => (disable, Scope::Endpoint),
         Some(wire::rule::Action::DisablePrefix(disable)) => {
             if prefix_of(endpoint.route()).is_none() {
@@ -191,16 +213,33 @@ fn action(action: Option<wire::rule::Action>, endpoint: &Endpoint) -> Result<(Ac
             let bad = |why: String| InvalidMessage::Senseless { field: "pin", why };
             endpoint.route().parse::<Pattern>().map_err(|why| bad(why.to_string()))?;
             let for_all = endpoint.method() == ANY_METHOD;
-            return if for_all { Ok((Action::Pin, Scope::Endpoint)) } else { Err(bad("its method must be *".into())) };
+            return if for_all {
+                Ok((Action::Pin, Scope::Endpoint, Selection::default()))
+            } else {
+                Err(bad("its method must be *".into()))
+            };
         }
         _ => {
-            let why = "this sidecar knows only `disable`, `disable_prefix` and `pin`: a newer one may know it".into();
+            let why = "this sidecar knows only `disable`, `disable_prefix`, `decorate` and `pin`: a newer one may know it".into();
             return Err(InvalidMessage::Senseless { field: "action", why });
         }
     };
     let status = DISABLE_STATUSES.into_iter().find(|status| u32::from(*status) == disable.status);
     let why = || InvalidMessage::Senseless { field: "disable.status", why: format!("it must be one of {DISABLE_STATUSES:?}") };
-    Ok((Action::Disable { status: status.ok_or_else(why)? }, scope))
+    Ok((Action::Disable { status: status.ok_or_else(why)? }, scope, Selection::default()))
+}
+
+fn decorated(decorate: &wire::Decorate, endpoint: &Endpoint) -> Result<(Action, Scope, Selection), InvalidMessage> {
+    let invalid = |why: String| InvalidMessage::Senseless { field: "decorate", why };
+    if decorate.prefix && prefix_of(endpoint.route()).is_none() {
+        return Err(invalid("its route must end in /*".into()));
+    }
+    let action = match decorators::action::Action::from_json(&decorate.action).map_err(|why| invalid(why.to_string()))? {
+        decorators::action::Action::Disable(Disable { status }) => Action::Disable { status },
+        action => Action::Decorate(Arc::new(action)),
+    };
+    let selection = Selection::from_json(&decorate.selection).map_err(|why| invalid(why.to_string()))?;
+    Ok((action, if decorate.prefix { Scope::Prefix } else { Scope::Endpoint }, selection))
 }
 
 impl From<Receipt> for wire::Applied {

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::control_client::dial::{ControlPlaneTarget, Transport};
 use crate::control_client::metrics::ControlClientMetrics;
+use crate::control_client::rule_instances::RuleInstances;
 use crate::ledger::collector::LedgerHandle;
 use crate::recorder::exchange_bus::ExchangeBus;
 use crate::worker::Workers;
@@ -24,6 +25,8 @@ pub struct ControlClient {
     pub routes: Pins,
     /// The source of reports.
     pub ledger_handle: LedgerHandle,
+    /// The decorators of the rules.
+    pub instances: RuleInstances,
     /// The workers that apply the rules.
     pub workers: Arc<Workers>,
     /// Where taps subscribe to exchanges.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use mesh::rule::Rule;
 use proto::wire;
 
 use crate::rulebook::TimedRule;
@@ -52,13 +51,11 @@ impl TimeLimits {
         Self { clock, arrived, ttls }
     }
 
-    /// Pairs each rule with the instant at which it expires.
-    pub(super) fn put_on(&self, rules: Vec<Rule>) -> Vec<TimedRule> {
-        let timed = |rule: Rule| {
-            let lapses = lapses(rule.expires_ms, self.ttls.get(&rule.id).copied(), self.clock, self.arrived);
-            TimedRule { rule, lapses }
-        };
-        rules.into_iter().map(timed).collect()
+    /// Sets for each rule the instant at which it expires.
+    pub(super) fn set_on(&self, rules: &mut [TimedRule]) {
+        for TimedRule { rule, lapses: at, .. } in rules {
+            *at = lapses(rule.expires_ms, self.ttls.get(&rule.id).copied(), self.clock, self.arrived);
+        }
     }
 }
 

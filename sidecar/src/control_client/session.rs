@@ -1,6 +1,5 @@
 //! One stream from the welcome to its end: a snapshot, then changes, and a receipt for each set of rules.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::report::Coverage;
@@ -23,6 +22,7 @@ use crate::control_client::rule_filter;
 use crate::control_client::taps::ActiveTaps;
 use crate::control_client::windows::{WindowUpload, ago_ms};
 use crate::rulebook::pinned;
+use crate::worker::RuleSource;
 
 /// Time between two reports if the control plane sets none.
 const LIVE: Duration = Duration::from_secs(1);
@@ -158,10 +158,12 @@ impl Session {
         let (revision, rules_hash) = (desired.revision, desired.rules_hash);
         let known = KnownRules { store: desired.store.clone(), revision };
         let limits = TimeLimits::new(&desired, self.clock, arrived.into_std());
-        let verdict = match rule_filter::rules_for(&client.greeting, &client.routes, desired) {
-            Ok(rules) => {
-                let (count, pins) = (rules.len(), pinned(&rules));
-                client.workers.apply_rules(Arc::new(limits.put_on(rules))).await;
+        let rules = rule_filter::rules_for(&client.greeting, &client.routes, desired);
+        let verdict = match rules.and_then(|rules| client.instances.instantiate(rules)) {
+            Ok(mut rules) => {
+                let (count, pins) = (rules.len(), pinned(rules.iter().map(|timed| &timed.rule)));
+                limits.set_on(&mut rules);
+                client.workers.apply_rules(RuleSource::ControlPlane, rules).await;
                 // Before the receipt: after it the control plane expects no old name from this pod.
                 client.ledger_handle.read(|ledger| ledger.pin(pins));
                 client.metrics.set_rules(count);

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use anyhow::Context;
 use bytes::Bytes;
-use mesh::endpoint::Endpoint;
 
-use crate::decorator::{Decorator, Response, Verdict};
+use crate::decorator::response::Response;
+use crate::decorator::{Decorator, Step};
 use crate::head::answer::Answer;
 use crate::setting_values::readable;
 
@@ -54,6 +54,11 @@ impl NotFoundPage {
         Self { page: Bytes::from_static(BUILT_IN.as_bytes()) }
     }
 
+    /// A decorator with this page.
+    pub fn html(page: impl Into<Bytes>) -> Self {
+        Self { page: page.into() }
+    }
+
     /// A decorator with the page in a file, which is read once.
     pub fn from_file(path: &Path) -> anyhow::Result<Self> {
         let page = std::fs::read(path).with_context(|| format!("read the 404 page {}", path.display()))?;
@@ -67,11 +72,12 @@ impl Decorator for NotFoundPage {
         "not-found-page"
     }
 
-    fn after(&self, _endpoint: &Endpoint, response: &Response<'_>) -> Verdict {
+    fn after(&self, response: &mut Response<'_>) -> Step {
         if response.status != 404 {
-            return Verdict::Keep;
+            return Step::Pass;
         }
-        let fields = vec![("Content-Type", "text/html; charset=utf-8".into()), ("Cache-Control", "no-store".into())];
-        Verdict::Replace(Answer { status: 404, fields, body: self.page.clone() })
+        let fields =
+            vec![("Content-Type".into(), "text/html; charset=utf-8".into()), ("Cache-Control".into(), "no-store".into())];
+        Step::Answer(Answer { status: 404, fields, body: self.page.clone() })
     }
 }

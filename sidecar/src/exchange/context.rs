@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -16,14 +15,14 @@ use crate::decorator::Decorator;
 use crate::exchange::clock_anchor::ClockAnchor;
 use crate::exchange::options::ProxyOptions;
 use crate::exchange::shared_counters::SharedCounters;
-use crate::exchange::{AbortCause, Exchange};
+use crate::exchange::{AbortCause, Exchange, decorate};
 use crate::forwarding::Forwarding;
 use crate::head::date::DateCache;
 use crate::head::{HeadFault, HeadLimits};
 use crate::protocol::Protocol;
 use crate::recorder::completed_exchange::{Author, CompletedExchange};
 use crate::recorder::{PlacedRequest, Recorder};
-use crate::rulebook::{ActiveRule, TimedRule};
+use crate::rulebook::{Covering, TimedRule};
 use crate::socket::buffered_conn::SCRATCH_BYTES;
 use crate::socket::deadlines::Deadlines;
 use crate::timeouts::Timeouts;
@@ -112,10 +111,10 @@ impl WorkerContext {
         }
     }
 
-    /// Starts an exchange and counts it as in progress. Returns it with the rule that applies to it.
-    pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Rc<ActiveRule>>) {
+    /// Starts an exchange and counts it as in progress. Returns it with the rules for its endpoint.
+    pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Covering>) {
         let mut recorder = self.recorder.borrow_mut();
-        let PlacedRequest { place, endpoint, rule } = recorder.place(method, target, now);
+        let PlacedRequest { place, endpoint, covering } = recorder.place(method, target);
         recorder.begin(place);
         let mut exchange = match self.spare.borrow_mut().pop() {
             Some(mut exchange) => {
@@ -125,7 +124,7 @@ impl WorkerContext {
             None => Box::new(Exchange::new(place, endpoint, now)),
         };
         exchange.set_path(target, self.options.queries);
-        (exchange, rule)
+        (exchange, covering)
     }
 
     /// Assigns an exchange to its own endpoint, if it is not assigned yet. Its response has begun, and may take long.
@@ -134,10 +133,13 @@ impl WorkerContext {
     }
 
     /// Counts a finished exchange and publishes it.
-    pub fn finish(&self, exchange: Box<Exchange>, now: Instant) {
+    pub fn finish(&self, mut exchange: Box<Exchange>, now: Instant) {
         let finished = exchange.finished(now, self.clock_anchor.get().unix_ms(exchange.started));
+        decorate::ended(self, &exchange, &finished);
         self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
         self.options.exchange_bus.pass(&exchange.endpoint, &finished);
+        // A rule that has ended is not kept alive by a spare exchange.
+        exchange.rules.clear();
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_EXCHANGES_MAX {
             spare.push(exchange);
@@ -280,7 +282,7 @@ impl WorkerContext {
     }
 
     /// Counts a decorator that was skipped because it panicked.
-    pub fn count_panic(&self, decorator: &'static str) {
+    pub fn count_panic(&self, decorator: &str) {
         SharedCounters::count(&self.counters.panics);
         tracing::error!(decorator, "the decorator panicked and was skipped");
     }

@@ -1,46 +1,76 @@
 //! Decides whether a request is forwarded, or answered by a rule, by Max-Forwards or by a decorator.
 
-use crate::decorator::Step;
+use std::rc::Rc;
+
+use decorators::selection::Mode;
+
+use crate::decorator::Hold;
 use crate::exchange::context::WorkerContext;
-use crate::exchange::{Exchange, decorators, max_forwards};
-use crate::head::answer::Answer;
+use crate::exchange::decorate::{self, Decorated};
+use crate::exchange::{Exchange, max_forwards};
+use crate::head::answer::{Answer, Edit};
 use crate::head::request::RequestHead;
 use crate::recorder::completed_exchange::Author;
-use crate::rulebook::ActiveRule;
+use crate::rulebook::rule_counts::RuleEvent;
+use crate::rulebook::{Covering, RuleEffect};
 
 /// What to do with a request.
-#[derive(Debug)]
 pub enum Action {
-    /// Forward it to the service.
-    Forward,
+    /// Forward it to the service with these edits.
+    Forward(Vec<Edit>),
     /// Answer it, because a rule has turned its endpoint off.
     AnswerByRule(Answer),
     /// Answer it in the service's place.
     Answer(Answer),
+    /// Wait, and then answer it, or forward it with these edits.
+    Hold(Hold, Vec<Edit>),
 }
 
-/// Decides on a request whose exchange has started. A rule comes before everything else, and decorators do
-/// not see a request that may not be forwarded.
-pub fn decide(worker: &WorkerContext, exchange: &mut Exchange, rule: Option<&ActiveRule>, head: &RequestHead<'_, '_>) -> Action {
-    if let Some(rule) = rule {
-        return Action::AnswerByRule(answer_by_rule(exchange, rule));
+/// Decides on a request whose exchange has started. A rule that turns the endpoint off comes before everything else, and
+/// decorators do not see a request that may not be forwarded.
+pub fn decide(
+    worker: &WorkerContext,
+    exchange: &mut Exchange,
+    covering: Option<&Covering>,
+    head: &RequestHead<'_, '_>,
+) -> Action {
+    if let Some(covering) = covering
+        && let Some(answer) = apply_rules(exchange, covering)
+    {
+        return Action::AnswerByRule(answer);
     }
-    let step = match head.forwards_left() {
-        Some(0) => Step::Answer(max_forwards::answer(head)),
-        _ => decorators::before(worker, &exchange.endpoint, head),
-    };
-    match step {
-        Step::Forward => Action::Forward,
-        Step::Answer(answer) => {
+    if head.forwards_left() == Some(0) {
+        exchange.author = Author::Sitio;
+        return Action::Answer(max_forwards::answer(head));
+    }
+    if !decorate::has_decorators(worker, exchange) {
+        return Action::Forward(Vec::new());
+    }
+    let Decorated { edits, answer, hold } = decorate::before(worker, exchange, head);
+    match (hold, answer) {
+        (None, None) => Action::Forward(edits),
+        (None, Some(answer)) => {
             exchange.author = Author::Sitio;
             Action::Answer(answer)
         }
+        (Some(hold), answer) => Action::Hold(Box::pin(async move { hold.await.or(answer) }), edits),
     }
 }
 
-/// Returns the response of a rule, and records that the rule has answered.
-pub fn answer_by_rule(exchange: &mut Exchange, rule: &ActiveRule) -> Answer {
-    exchange.author = Author::Sitio;
-    exchange.answered_by_rule(&rule.id);
-    rule.answer(exchange.started)
+/// Applies the rules of its endpoint to an exchange that has started: returns the response of the first that turns it off,
+/// or remembers those whose decorators see the exchange.
+pub fn apply_rules(exchange: &mut Exchange, covering: &Covering) -> Option<Answer> {
+    for rule in covering.iter().filter(|rule| rule.applies(exchange.caller, exchange.started)) {
+        match (&rule.effect, rule.mode()) {
+            (RuleEffect::Decorate(_), _) => exchange.rules.push(Rc::clone(rule)),
+            (RuleEffect::Disable(_), Mode::Shadow) => rule.counts.add(RuleEvent::Shadowed),
+            (RuleEffect::Disable(status), Mode::Enforce) => {
+                rule.counts.add(RuleEvent::Acted);
+                exchange.author = Author::Sitio;
+                exchange.answered_by_rule(&rule.id);
+                return Some(rule.answer(*status, exchange.started));
+            }
+        }
+    }
+    None
 }

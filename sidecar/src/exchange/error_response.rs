@@ -1,12 +1,10 @@
 //! The sidecar's own error responses, each with a word for the cause.
 
-use std::borrow::Cow;
-
 use mesh::exchange::Outcome;
 use mesh::refusal::RefusalReason;
 
 use crate::head::HeadFault;
-use crate::head::answer::{Answer, reason_of};
+use crate::head::answer::{Answer, Audience, reason_of};
 use crate::recorder::completed_exchange::Author;
 use crate::rulebook::RULE_FIELD;
 use crate::socket::descriptors::is_shortage;
@@ -18,15 +16,6 @@ const FIELD: &str = "X-Sitio-Error";
 /// A request's body that stopped arriving (RFC 9110, section 15.5.9).
 pub const STALLED: HeadFault =
     HeadFault { status: 408, reason: RefusalReason::Timeout, why: "no bytes of its body arrived within SITIO_BODY_TIMEOUT" };
-
-/// The audience of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// A person with a browser.
-    Person,
-    /// Anything else.
-    Program,
-}
 
 /// The response to a request that is refused.
 pub fn for_request(fault: HeadFault, audience: Audience) -> Answer {
@@ -87,6 +76,12 @@ pub fn outcome(answer: &Answer) -> Outcome {
     }
 }
 
+/// The response if a decorator that guards the service has failed.
+pub fn guard_failed() -> Answer {
+    let detail = "A check of this sidecar has failed, so it lets nothing through. Its log has the reason.";
+    answer(503, "guard", detail.to_owned(), Audience::Program).with("Retry-After", "1")
+}
+
 /// The response if there are too many connections.
 pub fn overloaded() -> Answer {
     let detail = "This sidecar has reached its connection limit.".to_owned();
@@ -105,7 +100,7 @@ fn answer(status: u16, word: &'static str, detail: String, audience: Audience) -
         Audience::Person => ("text/html; charset=utf-8", page(status, title, &detail)),
         Audience::Program => ("application/problem+json", problem(status, title, word, &detail)),
     };
-    let fields = vec![("Content-Type", Cow::Borrowed(kind)), ("Cache-Control", "no-store".into())];
+    let fields = vec![("Content-Type".into(), kind.into()), ("Cache-Control".into(), "no-store".into())];
     Answer { status, fields, body: body.into() }.with(FIELD, word)
 }
 

@@ -22,5 +22,5 @@ pub(crate) fn answer(head: &RequestHead<'_, '_>) -> Answer {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(b"\r\n");
-    Answer { status: 200, fields: vec![("Content-Type", "message/http".into())], body: body.into() }
+    Answer { status: 200, fields: vec![("Content-Type".into(), "message/http".into())], body: body.into() }
 }

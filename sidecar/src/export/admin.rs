@@ -100,12 +100,14 @@ async fn metrics_page(State(admin): State<Admin>, headers: HeaderMap) -> impl In
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     let format = Format::preferred(accept);
     admin.ledger_handle.refresh().await;
+    let rules = admin.workers.rules();
     let facts = prometheus::ProcessFacts {
         workload: &admin.workload,
         control_client: admin.control_client.numbers(),
         counters: admin.workers.counters(),
         access_log: &admin.access_log,
         exported: &admin.exported,
+        rules: &rules,
         now_ms: now_ms(),
     };
     let page = admin.ledger_handle.read(|ledger| prometheus::page(ledger, &facts));

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use exposition::endpoints::{EndpointFamilies, StatusDetail};
 use exposition::page::{Exposition, FamilyKind, SampleValue};
 use mesh::refusal::RefusalReason;
+use mesh::rule::Action;
 use mesh::workload::Workload;
 
 use crate::control_client::metrics::ControlClientCounts;
@@ -12,6 +13,7 @@ use crate::exchange::shared_counters::SharedCounters;
 use crate::export::access_log::LineCounts;
 use crate::export::otlp::Exported;
 use crate::ledger::Ledger;
+use crate::rulebook::TimedRule;
 
 /// The input of the page besides the ledger.
 pub struct ProcessFacts<'a> {
@@ -21,6 +23,8 @@ pub struct ProcessFacts<'a> {
     pub control_client: ControlClientCounts,
     /// Process counts: requests refused, connections turned away, decorators skipped after a panic.
     pub counters: &'a SharedCounters,
+    /// The rules in force.
+    pub rules: &'a [TimedRule],
     /// Counters of the access log.
     pub access_log: &'a LineCounts,
     /// Counters of the OTLP export.
@@ -45,6 +49,7 @@ pub fn page(ledger: &mut Ledger, facts: &ProcessFacts<'_>) -> Exposition {
     container(&mut page, ledger);
     discarded(&mut page, facts);
     control_client(&mut page, facts);
+    rules(&mut page, facts.rules);
     windows(&mut page, ledger, facts.now_ms);
     page
 }
@@ -93,6 +98,19 @@ fn control_client(page: &mut Exposition, facts: &ProcessFacts<'_>) {
     let labels = whose.map(|(name, value)| (name, value.clone())).to_vec();
     page.family(FamilyKind::Gauge, "sitio_build_info", "Version and identity of this sidecar.")
         .add(labels, SampleValue::Whole(1));
+}
+
+/// What the rules that apply to some requests only, and those with decorators, have done.
+fn rules(page: &mut Exposition, rules: &[TimedRule]) {
+    let actions =
+        page.family(FamilyKind::Counter, "sitio_rule_actions", "Exchanges on which a rule acted, would have acted, or failed.");
+    for TimedRule { rule, counts, .. } in rules.iter().filter(|timed| timed.rule.action != Action::Pin) {
+        let totals = counts.totals();
+        for (result, count) in [("acted", totals.acted), ("shadowed", totals.shadowed), ("failed", totals.failed)] {
+            let labels = [("rule", rule.id.as_str()), ("decorator", rule.kind()), ("result", result)];
+            actions.add(labels.map(|(name, value)| (name, value.to_owned())).to_vec(), SampleValue::Count(count));
+        }
+    }
 }
 
 fn windows(page: &mut Exposition, ledger: &mut Ledger, now_ms: u64) {

@@ -27,6 +27,8 @@ pub struct Added<'a> {
     pub lines: [&'a str; 2],
     /// How to treat the client's `X-Forwarded-Proto`.
     pub forwarded_proto: ForwardedProto,
+    /// The edits of decorators.
+    pub edits: &'a [Edit],
 }
 
 /// How to treat a client's `X-Forwarded-Proto`. It has one value and readers use the first, so a second
@@ -50,6 +52,9 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
         field(out, "Host", host.as_bytes());
     }
     for header in head.fields {
+        if added.edits.iter().any(|edit| edit.takes_away(header.name) && is_editable(edit)) {
+            continue;
+        }
         match known(header.name) {
             KnownField::Host if head.authority.is_none() => field(out, header.name, header.value),
             // HTTP/1.0 has no expectations, and a server must ignore one (RFC 9110, section 10.1.1).
@@ -67,6 +72,9 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
     }
     for lines in added.lines {
         out.extend_from_slice(lines.as_bytes());
+    }
+    for (name, value) in added.edits.iter().filter_map(Edit::written) {
+        own_field(out, name, value);
     }
     if let Some(left) = head.forwards_left() {
         let mut digits = [0_u8; 20];
@@ -98,7 +106,7 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
     line(out, &[b"HTTP/1.1 ", &digits, b" ", head.reason.as_bytes()]);
     let mut is_dated = false;
     for header in head.fields {
-        if passes(head, header) && !plan.edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name)) {
+        if passes(head, header) && !plan.edits.iter().any(|edit| edit.takes_away(header.name)) {
             is_dated |= known(header.name) == KnownField::Date;
             match head.folds {
                 LineFolding::None => field(out, header.name, header.value),
@@ -106,11 +114,9 @@ pub fn response(out: &mut Vec<u8>, head: &ResponseHead<'_, '_>, plan: Plan<'_>) 
             }
         }
     }
-    for edit in plan.edits {
-        if let Edit::Set(name, value) = edit {
-            is_dated |= known(name) == KnownField::Date;
-            own_field(out, name, value);
-        }
+    for (name, value) in plan.edits.iter().filter_map(Edit::written) {
+        is_dated |= known(name) == KnownField::Date;
+        own_field(out, name, value);
     }
     if let Some(dates) = plan.dates.filter(|_| !is_dated) {
         out.extend_from_slice(b"Date: ");
@@ -254,6 +260,12 @@ fn own_field(out: &mut Vec<u8>, name: &str, value: &str) {
 pub fn is_sendable(name: &str, value: &str) -> bool {
     let is_sound = !name.is_empty() && name.bytes().all(is_token) && !value.bytes().any(|byte| byte < b' ' || byte == 0x7f);
     is_sound && (known(name).is_end_to_end() || known(name) == KnownField::Ours)
+}
+
+/// Whether an edit keeps the message intact. Any other is skipped.
+pub fn is_editable(edit: &Edit) -> bool {
+    let (name, value) = edit.written().unwrap_or((edit.name(), ""));
+    is_sendable(name, value)
 }
 
 /// The persistence to state to a downstream of this version if its connection is kept.

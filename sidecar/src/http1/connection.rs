@@ -8,8 +8,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::exchange::context::{Scratch, WorkerContext};
-use crate::exchange::error_response::Audience;
 use crate::exchange::{Exchange, KeepAlive, error_response};
+use crate::head::answer::Audience;
 use crate::head::answer::{Answer, reason_of};
 use crate::head::response::ResponseTo;
 use crate::head::write::{BodyPresence, Persistence};

@@ -7,10 +7,11 @@ use std::time::Instant;
 use mesh::refusal::RefusalReason;
 
 use crate::body::{Body, To};
+use crate::decorator::Hold;
 use crate::exchange::decide::{Action, decide};
-use crate::exchange::error_response::Audience;
 use crate::exchange::{Exchange, KeepAlive, Repeatable};
 use crate::head::answer::Answer;
+use crate::head::answer::Audience;
 use crate::head::request::RequestHead;
 use crate::head::response::ResponseTo;
 use crate::head::write::{Added, Persistence};
@@ -32,6 +33,8 @@ pub(super) enum RequestAction {
     Forward,
     /// Answer the request with this response.
     Answer(Answer, Persistence),
+    /// Wait, and then answer the request, or forward it.
+    Hold(Hold),
     /// Answer an invalid request with an error response and close.
     Refuse(HeadFault, ResponseTo),
     /// The connection begins with a protocol other than HTTP/1.
@@ -117,7 +120,7 @@ fn begin(connection: &mut Http1Connection, head: &RequestHead<'_, '_>, rest: &[u
     connection.timer.disarm();
     connection.opening = Opening::Later;
     let worker = Rc::clone(&connection.worker);
-    let (exchange, rule) = worker.begin(head.method, head.target, Instant::now());
+    let (exchange, covering) = worker.begin(head.method, head.target, Instant::now());
     // The exchange is stored first, so that it is counted even if the code below panics.
     let exchange = &mut **connection.exchange.insert(exchange);
     exchange.caller = Some(connection.caller);
@@ -130,12 +133,16 @@ fn begin(connection: &mut Http1Connection, head: &RequestHead<'_, '_>, rest: &[u
         true => KeepAlive::Yes,
         false => KeepAlive::ClientClosed,
     };
-    let action = decide(&worker, exchange, rule.as_deref(), head);
-    let is_forwarded = matches!(action, Action::Forward);
-    if is_forwarded {
+    let action = decide(&worker, exchange, covering.as_ref(), head);
+    let edits = match &action {
+        Action::Forward(edits) | Action::Hold(_, edits) => Some(edits),
+        Action::AnswerByRule(_) | Action::Answer(_) => None,
+    };
+    let is_forwarded = edits.is_some();
+    if let Some(edits) = edits {
         let forwarding = worker.forwarding();
         let lines = [&*connection.forwarded, forwarding.via_line(head.version)];
-        let added = Added { lines, forwarded_proto: forwarding.forwarded_proto() };
+        let added = Added { lines, forwarded_proto: forwarding.forwarded_proto(), edits };
         write::request(&mut exchange.wire, head, worker.host(), added);
     }
     let to = match head.framing {
@@ -148,11 +155,9 @@ fn begin(connection: &mut Http1Connection, head: &RequestHead<'_, '_>, rest: &[u
     };
     connection.downstream.unread(&rest[consumed..]);
     match action {
-        Action::Forward => RequestAction::Forward,
-        Action::AnswerByRule(answer) | Action::Answer(answer) => {
-            let keeps = exchange.keep_alive == KeepAlive::Yes && exchange.body.is_done();
-            RequestAction::Answer(answer, if keeps { write::keep_connection(exchange.version) } else { Persistence::Close })
-        }
+        Action::Forward(_) => RequestAction::Forward,
+        Action::Hold(hold, _) => RequestAction::Hold(hold),
+        Action::AnswerByRule(answer) | Action::Answer(answer) => RequestAction::Answer(answer, exchange.persistence_of_answer()),
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Instant;
 use mesh::exchange::Outcome;
 use mesh::refusal::RefusalReason;
 
-use crate::exchange::decide::answer_by_rule;
-use crate::exchange::error_response::Audience;
+use crate::exchange::decide::apply_rules;
 use crate::exchange::{AbortCause, error_response};
 use crate::head::HeadFault;
+use crate::head::answer::Audience;
 use crate::head::write::Persistence;
 use crate::http1::connection::{AfterExchange, Http1Connection};
 use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
@@ -27,12 +27,11 @@ const NO_STATUS: u16 = 0;
 pub(super) async fn run(connection: &mut Http1Connection, upstream: Option<BufferedConn>, check: ResponseCheck) -> AfterExchange {
     let worker = Rc::clone(&connection.worker);
     connection.timer.disarm();
-    let (exchange, rule) = worker.begin(METHOD, PATH, Instant::now());
+    let (exchange, covering) = worker.begin(METHOD, PATH, Instant::now());
     let exchange = connection.exchange.insert(exchange);
     exchange.caller = Some(connection.caller);
     worker.settle(exchange);
-    if let Some(rule) = rule {
-        let answer = answer_by_rule(exchange, &rule);
+    if let Some(answer) = covering.and_then(|covering| apply_rules(exchange, &covering)) {
         exchange.answered(answer.status, "");
         return connection.finish_by_reset();
     }

@@ -12,6 +12,7 @@ use crate::exchange::context::Scratch;
 use crate::head::HeadFault;
 use crate::http2::connection_state::{ConnectionState, Ended, OUTPUT_BYTES_MAX, Progress};
 use crate::http2::downstream_events::DownstreamEvents;
+use crate::http2::own_response;
 use crate::http2::proxied_exchange::Route;
 use crate::http2::transfer::Leg;
 use crate::socket::buffered_conn::BufferedConn;
@@ -53,6 +54,7 @@ fn serve(
     }
     loop {
         let mut progress = read_downstream(connection, socket, cx, &mut scratch.input, now)?;
+        release_held(connection, cx);
         placement::place_waiting(connection, cx, &mut scratch.input);
         progress = progress.or(over_http2::serve_upstreams(connection, cx, &mut scratch.input));
         progress = progress.or(over_http1::serve_http1(connection, cx, scratch));
@@ -109,6 +111,27 @@ fn read_downstream(
         return Err(connection.end_with_output(socket, cx));
     }
     Ok(Progress::Some)
+}
+
+/// Sends on the requests that decorators hold no longer, or answers them.
+fn release_held(connection: &mut ConnectionState, cx: &mut Context<'_>) {
+    while let Some((stream, answer)) = connection.exchanges.held.poll_decided(cx) {
+        let held = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Held);
+        let Some(exchange) = held else { continue };
+        match answer {
+            None => {
+                exchange.route = Route::Waiting;
+                connection.upstreams.wait(stream);
+            }
+            Some(answer) => {
+                exchange.route = Route::None;
+                exchange.record.answered_by_sitio(&answer);
+                let response = own_response::of_decorator(&connection.worker, &answer, exchange.facts);
+                connection.exchanges.answer(&mut connection.downstream, stream, &response);
+            }
+        }
+    }
+    connection.finish_events();
 }
 
 /// Sends what waits of the responses, in turns, and writes the output.

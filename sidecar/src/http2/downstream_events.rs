@@ -13,8 +13,8 @@ use mesh::refusal::RefusalReason;
 
 use crate::exchange::decide::Action;
 use crate::exchange::error_response;
-use crate::exchange::error_response::Audience;
 use crate::head::HeadFault;
+use crate::head::answer::{Audience, Edit};
 use crate::head::request::{RequestHead, TOO_LARGE};
 use crate::http2::exchange_record::{ExchangeRecord, Grpc};
 use crate::http2::exchanges::Exchanges;
@@ -76,7 +76,7 @@ impl Handler for DownstreamEvents<'_> {
         let ahead = &mut self.exchanges.ahead;
         let mut from = Leg::new(connection, stream);
         match exchange.route {
-            Route::Waiting | Route::Http1 => exchange.request.keep(&mut from, bytes, end, ahead),
+            Route::Waiting | Route::Held | Route::Http1 => exchange.request.keep(&mut from, bytes, end, ahead),
             Route::None | Route::Shared { .. } => from.connection.release(stream, bytes.len()),
             Route::Upstream { upstream, stream: to, .. } => {
                 let Some(upstream) = self.upstreams.get(upstream) else {
@@ -130,6 +130,7 @@ impl Handler for DownstreamEvents<'_> {
 
     fn reset(&mut self, connection: &mut Connection, stream: StreamId, _: ErrorCode) {
         self.exchanges.detach(stream);
+        self.exchanges.held.remove(stream);
         // Dropping its record counts the exchange as cancelled by its client, unless it is complete.
         if let Some(mut exchange) = self.exchanges.open.remove(&stream) {
             exchange.request.discard(connection, &mut self.exchanges.ahead);
@@ -163,22 +164,23 @@ impl DownstreamEvents<'_> {
     ) {
         let worker = Rc::clone(&self.exchanges.worker);
         let grpc = if facts.grpc { Grpc::Awaited } else { Grpc::No };
-        let (mut record, rule) = ExchangeRecord::open(&worker, self.caller, head, grpc, self.now);
-        let action = record.decide(rule.as_deref(), head);
+        let (mut record, covering) = ExchangeRecord::open(&worker, self.caller, head, grpc, self.now);
+        let action = record.decide(covering.as_ref(), head);
         let mut exchange = Box::new(ProxiedExchange::new(record, facts, end, &self.exchanges.kept, self.now));
-        exchange.audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
         let (answer, response) = match action {
-            Action::Forward if self.exchanges.kept.is_full() => {
+            Action::Forward(_) | Action::Hold(..) if self.exchanges.kept.is_full() => {
                 let answer = error_response::overloaded_by_requests();
                 let response = own_response::unavailable(&worker, &answer, NO_ANSWER, facts);
                 (answer, response)
             }
-            Action::Forward => {
-                let mut fields = FieldList::reusing(exchange.record.take_buffer());
-                let proto = worker.forwarding().forwarded_proto();
-                request_head::for_service(&mut fields, section, head, self.forwarded, proto);
-                exchange.head = KeptHead::new(fields, &self.exchanges.kept);
-                (exchange.is_idempotent, exchange.expects) = (head.is_idempotent(), head.connectivity.expects);
+            Action::Hold(hold, edits) => {
+                self.keep_head(&mut exchange, section, head, &edits);
+                exchange.route = Route::Held;
+                self.exchanges.open.insert(stream, exchange);
+                return self.exchanges.held.push(stream, hold);
+            }
+            Action::Forward(edits) => {
+                self.keep_head(&mut exchange, section, head, &edits);
                 exchange.route = Route::Waiting;
                 let may_share = end == EndStream::Yes && exchange.is_idempotent && section.protocol().is_none();
                 if may_share && self.share(connection, stream, &mut exchange) {
@@ -198,13 +200,22 @@ impl DownstreamEvents<'_> {
                 (answer, response)
             }
             Action::Answer(answer) => {
-                let response = own_response::plain(&worker, &answer, facts);
+                let response = own_response::of_decorator(&worker, &answer, facts);
                 (answer, response)
             }
         };
         exchange.record.answered_by_sitio(&answer);
         self.exchanges.open.insert(stream, exchange);
         self.exchanges.answer(connection, stream, &response);
+    }
+
+    /// Keeps the head of a request, as the service gets it.
+    fn keep_head(&self, exchange: &mut ProxiedExchange, section: &FieldSection, head: &RequestHead<'_, '_>, edits: &[Edit]) {
+        let mut fields = FieldList::reusing(exchange.record.take_buffer());
+        let proto = self.exchanges.worker.forwarding().forwarded_proto();
+        request_head::for_service(&mut fields, section, head, self.forwarded, proto, edits);
+        exchange.head = KeptHead::new(fields, &self.exchanges.kept);
+        (exchange.is_idempotent, exchange.expects) = (head.is_idempotent(), head.connectivity.expects);
     }
 
     /// Sends a request without a body on the connection that downstreams share. A client that has had several requests under
@@ -251,7 +262,7 @@ impl DownstreamEvents<'_> {
         let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
         exchange.record.malformed(fault.status);
         if exchange.progress == ResponseProgress::Awaited && connection.is_open(stream) {
-            let answer = error_response::for_request(fault, exchange.audience);
+            let answer = error_response::for_request(fault, exchange.record.audience());
             let response = own_response::plain(&self.exchanges.worker, &answer, exchange.facts);
             return self.exchanges.answer(connection, stream, &response);
         }

@@ -1,21 +1,22 @@
 //! Records one HTTP/2 exchange and counts it, however it ends.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
 use http2::hpack::Field;
-use mesh::endpoint::Endpoint;
+use httparse::Header;
 use mesh::exchange::Outcome;
 
 use crate::exchange::context::WorkerContext;
 use crate::exchange::decide::{Action, decide};
-use crate::exchange::{Exchange, KEPT_BYTES_MAX, error_response};
-use crate::head::answer::{Answer, reason_of};
+use crate::exchange::{Exchange, KEPT_BYTES_MAX, decorate, error_response};
+use crate::head::answer::{Answer, Audience, Edit, reason_of};
 use crate::head::request::RequestHead;
 use crate::http2::grpc;
 use crate::recorder::completed_exchange::Author;
-use crate::rulebook::ActiveRule;
+use crate::rulebook::Covering;
 
 /// An exchange in progress. If it is dropped before it is closed, the downstream has disconnected.
 pub(super) struct ExchangeRecord {
@@ -36,18 +37,19 @@ pub(super) enum Grpc {
 }
 
 impl ExchangeRecord {
-    /// Starts an exchange. Returns its record and the rule that applies to it, if any.
+    /// Starts an exchange. Returns its record and the rules for its endpoint.
     pub(super) fn open(
         worker: &Rc<WorkerContext>,
         caller: IpAddr,
         head: &RequestHead<'_, '_>,
         grpc: Grpc,
         now: Instant,
-    ) -> (Self, Option<Rc<ActiveRule>>) {
-        let (mut exchange, rule) = worker.begin(head.method, head.target, now);
+    ) -> (Self, Option<Covering>) {
+        let (mut exchange, covering) = worker.begin(head.method, head.target, now);
         exchange.caller = Some(caller);
         exchange.trace = head.traceparent();
-        (Self { worker: Rc::clone(worker), exchange: Some(exchange), grpc }, rule)
+        exchange.audience = if head.connectivity.accepts_html { Audience::Person } else { Audience::Program };
+        (Self { worker: Rc::clone(worker), exchange: Some(exchange), grpc }, covering)
     }
 
     /// A request that was refused and counted as such: it has no endpoint.
@@ -84,11 +86,6 @@ impl ExchangeRecord {
         self.grpc != Grpc::No
     }
 
-    /// The requested endpoint.
-    pub(super) fn endpoint(&self) -> Option<Rc<Endpoint>> {
-        self.exchange.as_ref().map(|exchange| Rc::clone(&exchange.endpoint))
-    }
-
     /// Counts bytes of the response's body.
     pub(super) fn add_bytes(&mut self, bytes: usize) {
         if let Some(exchange) = &mut self.exchange {
@@ -97,9 +94,29 @@ impl ExchangeRecord {
     }
 
     /// Decides whether to forward the request, and records who answers it.
-    pub(super) fn decide(&mut self, rule: Option<&ActiveRule>, head: &RequestHead<'_, '_>) -> Action {
-        let Some(exchange) = &mut self.exchange else { return Action::Forward };
-        decide(&self.worker, exchange, rule, head)
+    pub(super) fn decide(&mut self, covering: Option<&Covering>, head: &RequestHead<'_, '_>) -> Action {
+        let Some(exchange) = &mut self.exchange else { return Action::Forward(Vec::new()) };
+        decide(&self.worker, exchange, covering, head)
+    }
+
+    /// Calls the decorators with the head of the service's response: returns their edits, or the response in its place.
+    /// `view` returns the fields, if any decorator sees them.
+    pub(super) fn after<'a>(
+        &self,
+        status: (u16, &str),
+        view: impl FnOnce() -> Cow<'a, [Header<'a>]>,
+    ) -> Result<Vec<Edit>, Answer> {
+        match &self.exchange {
+            Some(exchange) if decorate::has_decorators(&self.worker, exchange) => {
+                decorate::after(&self.worker, exchange, status, &view())
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The audience of the response.
+    pub(super) fn audience(&self) -> Audience {
+        self.exchange.as_ref().map_or(Audience::Program, |exchange| exchange.audience)
     }
 
     /// Records that the service's response has begun.

@@ -12,6 +12,7 @@ use http2::streams::StreamMap;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response;
 use crate::head::answer::{Answer, reason_of};
+use crate::http2::held_requests::HeldRequests;
 use crate::http2::kept_request::KeptBytes;
 use crate::http2::own_response::{NO_ANSWER, OwnResponse};
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route, UpstreamId};
@@ -27,6 +28,7 @@ pub(super) struct Exchanges {
     pub(super) open: StreamMap<Box<ProxiedExchange>>,
     pub(super) ahead: ReadAhead,
     pub(super) kept: KeptBytes,
+    pub(super) held: HeldRequests,
     /// Whether two requests have ever been under way at once.
     pub(super) has_been_concurrent: bool,
     /// Streams whose responses wait for room on the downstream connection.
@@ -60,6 +62,7 @@ impl Exchanges {
             open: StreamMap::default(),
             ahead: ReadAhead::default(),
             kept: KeptBytes::default(),
+            held: HeldRequests::default(),
             has_been_concurrent: false,
             backlog: VecDeque::new(),
             changed: Vec::new(),
@@ -138,7 +141,7 @@ impl Exchanges {
                 let Some(shared) = exchange.shared.take() else { return };
                 (DetachedFrom::Shared(shared), stream)
             }
-            Route::Waiting | Route::Http1 | Route::None => return,
+            Route::Waiting | Route::Held | Route::Http1 | Route::None => return,
         };
         let owed = exchange.response.detach_sender(&mut self.ahead);
         self.detached.push(Detached { from, stream, owed });

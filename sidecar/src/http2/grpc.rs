@@ -65,6 +65,20 @@ pub(super) fn name(code: u8) -> &'static str {
     CODES[usize::from(code)].0
 }
 
+/// The status code for a caller of gRPC, from the status of a response in HTTP, as gRPC's document on HTTP statuses maps it. A
+/// limit that is exceeded has a code of its own.
+pub(super) fn code_of(http_status: u16) -> u8 {
+    match http_status {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 => RESOURCE_EXHAUSTED,
+        502..=504 => UNAVAILABLE,
+        _ => UNKNOWN,
+    }
+}
+
 /// Trailers that end a call in a service's place with `UNAVAILABLE`, so that the client retries later.
 pub(super) fn unavailable_trailers(message: &str) -> FieldList {
     trailers_of_sitio(UNAVAILABLE, message, Outcome::UpstreamReset)

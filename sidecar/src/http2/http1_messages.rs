@@ -9,7 +9,7 @@ use crate::head::answer::Edit;
 use crate::head::date::DateCache;
 use crate::head::fields::{KnownField, is_named, known};
 use crate::head::response::ResponseHead;
-use crate::head::write::is_sendable;
+use crate::head::write::is_editable;
 use crate::upstream::http2::field_list::FieldList;
 
 /// How the body of a request is framed in HTTP/1.1.
@@ -92,7 +92,7 @@ pub(super) fn response(head: &ResponseHead<'_, '_>, edits: &[Edit], dates: Optio
     list.push(Field::new(":status", &head.status.to_string()));
     let mut is_dated = dates.is_none();
     for header in head.fields {
-        let is_edited = edits.iter().any(|edit| edit.name().eq_ignore_ascii_case(header.name));
+        let is_edited = edits.iter().any(|edit| edit.takes_away(header.name));
         let is_of_connection = head.connectivity.names_others && is_named(head.fields, header.name);
         let passes = match known(header.name) {
             // A 1xx or 204 has no content, and must not announce any (RFC 9110, section 8.6).
@@ -105,9 +105,7 @@ pub(super) fn response(head: &ResponseHead<'_, '_>, edits: &[Edit], dates: Optio
         }
     }
     for edit in edits {
-        if let Edit::Set(name, value) = edit
-            && is_sendable(name, value)
-        {
+        if let Some((name, value)) = edit.written().filter(|_| is_editable(edit)) {
             is_dated |= known(name) == KnownField::Date;
             list.push_lower_case(name, value);
         }

@@ -6,9 +6,7 @@ use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 
 use crate::body::{Body, To};
-use crate::decorator::Verdict;
 use crate::exchange::context::{Scratch, WorkerContext};
-use crate::exchange::decorators;
 use crate::head::response::{INTERIM_MAX, ResponseHead, ResponseTo};
 use crate::head::{Framing, HeadFault, Parsed, response};
 use crate::http2::exchanges::Exchanges;
@@ -253,14 +251,11 @@ impl Http1Upstream {
         exchange.record.record_response_start();
         exchange.record.set_status(head.status, head.reason);
         exchange.record.settle();
-        let endpoint = exchange.record.endpoint().filter(|_| !exchange.facts.grpc);
-        let verdict = endpoint.map_or(Verdict::Keep, |endpoint| decorators::after(worker, &endpoint, head));
-        let fields = match verdict {
-            Verdict::Keep => http1_messages::response(head, &[], Some(&worker.dates)),
-            Verdict::Edit(edits) => http1_messages::response(head, &edits, Some(&worker.dates)),
-            Verdict::Replace(answer) => {
+        let fields = match exchange.record.after((head.status, head.reason), || head.fields.into()) {
+            Ok(edits) => http1_messages::response(head, &edits, Some(&worker.dates)),
+            Err(answer) => {
                 exchange.record.answered_by_sitio(&answer);
-                let response = own_response::plain(worker, &answer, exchange.facts);
+                let response = own_response::of_decorator(worker, &answer, exchange.facts);
                 return exchanges.answer(downstream, stream, &response);
             }
         };

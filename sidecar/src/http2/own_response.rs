@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http2::hpack::Field;
 
 use crate::exchange::context::WorkerContext;
-use crate::head::answer::Answer;
+use crate::head::answer::{Answer, reason_of};
 use crate::head::write::is_sendable;
 use crate::http2::grpc;
 use crate::upstream::http2::field_list::FieldList;
@@ -47,6 +47,15 @@ pub(super) fn unavailable(worker: &WorkerContext, answer: &Answer, message: &str
         return plain(worker, answer, request);
     }
     trailers_only(worker, answer, |fields| grpc::push_trailers(fields, grpc::UNAVAILABLE, message))
+}
+
+/// The response of a decorator. gRPC clients get a status of gRPC: they would not understand a page.
+pub(super) fn of_decorator(worker: &WorkerContext, answer: &Answer, request: RequestFacts) -> OwnResponse {
+    if !request.grpc {
+        return plain(worker, answer, request);
+    }
+    let message = format!("A decorator of the sidecar answered {} {}.", answer.status, reason_of(answer.status));
+    trailers_only(worker, answer, |fields| grpc::push_trailers(fields, grpc::code_of(answer.status), &message))
 }
 
 /// The response that replaces the service's response because its head is too large to forward.

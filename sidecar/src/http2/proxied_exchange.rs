@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use http2::frame::{EndStream, StreamId};
 
-use crate::exchange::error_response::Audience;
 use crate::http2::exchange_record::ExchangeRecord;
 use crate::http2::kept_request::{KeptBytes, KeptHead};
 use crate::http2::own_response::RequestFacts;
@@ -21,7 +20,6 @@ pub(super) struct UpstreamId(pub(super) u32);
 pub(super) struct ProxiedExchange {
     pub(super) record: ExchangeRecord,
     pub(super) facts: RequestFacts,
-    pub(super) audience: Audience,
     pub(super) is_idempotent: bool,
     /// The client waits for an interim response, and nothing of its body has arrived.
     pub(super) expects: bool,
@@ -47,6 +45,8 @@ pub(super) struct ProxiedExchange {
 pub(super) enum Route {
     /// The request waits for a connection.
     Waiting,
+    /// A decorator holds the request.
+    Held,
     /// On a stream of a connection.
     Upstream {
         upstream: UpstreamId,
@@ -86,7 +86,6 @@ impl ProxiedExchange {
         Self {
             record,
             facts,
-            audience: Audience::Program,
             is_idempotent: false,
             expects: false,
             head: KeptHead::default(),

@@ -8,9 +8,10 @@ use mesh::endpoint::METHOD_BYTES_MAX;
 use mesh::refusal::RefusalReason;
 
 use crate::forwarding::Forwarding;
+use crate::head::answer::Edit;
 use crate::head::fields::{Connectivity, KnownField, Sender, known};
 use crate::head::request::{NO_CONNECT, RequestHead, TOO_LARGE, TOO_LONG, UNKNOWN_METHOD, check_host, check_trace, target};
-use crate::head::write::ForwardedProto;
+use crate::head::write::{ForwardedProto, is_editable};
 use crate::head::{Framing, HeadFault, HeadLimits, Version};
 use crate::upstream::http2::field_list::FieldList;
 
@@ -101,6 +102,7 @@ pub(super) fn for_service(
     head: &RequestHead<'_, '_>,
     forwarded: &FieldList,
     proto: ForwardedProto,
+    edits: &[Edit],
 ) {
     let host = head.field("host");
     let authority = section.authority().or(host);
@@ -123,10 +125,14 @@ pub(super) fn for_service(
             KnownField::Host => {}
             KnownField::MaxForwards if forwards_left.is_some() => {}
             KnownField::ForwardedProto if proto == ForwardedProto::Replaced => {}
+            _ if edits.iter().any(|edit| is_editable(edit) && edit.takes_away(header.name)) => {}
             _ => out.push(field),
         }
     }
     forwarded.iter().for_each(|field| out.push(field));
+    for (name, value) in edits.iter().filter(|edit| is_editable(edit)).filter_map(Edit::written) {
+        out.push_lower_case(name, value);
+    }
     if let Some(left) = forwards_left {
         out.push(Field::new("max-forwards", &left.saturating_sub(1).to_string()));
     }

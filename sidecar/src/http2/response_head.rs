@@ -1,38 +1,15 @@
-//! Rewrites the head of a service's response for the downstream, and lets the decorators see it.
+//! Rewrites the head of a service's response for the downstream.
 
 use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 use http2::hpack::Field;
 use http2::message::field_section::{FieldSection, Pseudo};
-use mesh::endpoint::Endpoint;
 
-use crate::decorator::Verdict;
 use crate::exchange::context::WorkerContext;
-use crate::exchange::decorators;
-use crate::head::Version;
 use crate::head::answer::Edit;
-use crate::head::fields::{Connectivity, KnownField, known};
-use crate::head::response::{LineFolding, ResponseHead};
-use crate::head::write::is_sendable;
-use crate::http2::request_head::view;
+use crate::head::fields::{KnownField, known};
+use crate::head::write::is_editable;
 use crate::upstream::http2::field_list::FieldList;
-
-/// Calls the decorators.
-pub(super) fn decorate(worker: &WorkerContext, endpoint: &Endpoint, status: u16, section: &FieldSection) -> Verdict {
-    if worker.decorators().is_empty() {
-        return Verdict::Keep;
-    }
-    let fields = view(section);
-    let head = ResponseHead {
-        status,
-        reason: "",
-        version: Version::Http11,
-        fields: &fields,
-        connectivity: Connectivity::default(),
-        folds: LineFolding::None,
-    };
-    decorators::after(worker, endpoint, &head)
-}
 
 /// Sends an interim response.
 pub(super) fn inform(downstream: &mut Connection, stream: StreamId, section: &FieldSection) {
@@ -55,10 +32,8 @@ pub(super) fn respond(
     let mut added = FieldList::default();
     let mut is_dated = section.regular().any(|field| field.name == b"date");
     for edit in edits {
-        is_dated &= !edit.name().eq_ignore_ascii_case("date");
-        if let Edit::Set(name, value) = edit
-            && is_editable(edit)
-        {
+        is_dated &= !edit.takes_away("date");
+        if let Some((name, value)) = edit.written().filter(|_| is_editable(edit)) {
             is_dated |= name.eq_ignore_ascii_case("date");
             added.push_lower_case(name, value);
         }
@@ -88,13 +63,5 @@ pub(super) fn trailers(section: &FieldSection) -> FieldList {
 fn passes(field: Field<'_>, edits: &[Edit]) -> bool {
     let name = std::str::from_utf8(field.name).unwrap_or_default();
     !matches!(known(name), KnownField::Te | KnownField::Ours)
-        && !edits.iter().any(|edit| is_editable(edit) && edit.name().eq_ignore_ascii_case(name))
-}
-
-/// An edit that would corrupt the message is skipped.
-fn is_editable(edit: &Edit) -> bool {
-    match edit {
-        Edit::Set(name, value) => is_sendable(name, value),
-        Edit::Remove(name) => is_sendable(name, ""),
-    }
+        && !edits.iter().any(|edit| is_editable(edit) && edit.takes_away(name))
 }

@@ -75,8 +75,8 @@ fn end_exchange(state: &mut ConnectionState, shared: SharedId, stream: StreamId,
         state.upstreams.wait(to);
     } else {
         let answer = match end {
-            UpstreamEnd::Faulty(error) => error_response::invalid_response(error.reason, exchange.audience),
-            _ => error_response::reset(exchange.audience),
+            UpstreamEnd::Faulty(error) => error_response::invalid_response(error.reason, exchange.record.audience()),
+            _ => error_response::reset(exchange.record.audience()),
         };
         state.exchanges.fail(&mut state.downstream, to, &answer);
     }

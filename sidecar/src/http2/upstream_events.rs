@@ -9,12 +9,12 @@ use http2::frame::{EndStream, StreamId};
 use http2::message::field_section::FieldSection;
 use http2::streams::StreamMap;
 
-use crate::decorator::Verdict;
 use crate::exchange::error_response;
 use crate::head::answer::Edit;
 use crate::head::response::INTERIM_MAX;
 use crate::http2::exchanges::Exchanges;
 use crate::http2::proxied_exchange::{ResponseProgress, Route, UpstreamId};
+use crate::http2::request_head::view;
 use crate::http2::transfer::Leg;
 use crate::http2::{grpc, own_response, response_head};
 use crate::upstream::http2::shared::SharedId;
@@ -73,16 +73,11 @@ impl Handler for UpstreamEvents<'_> {
         if end == EndStream::No {
             exchange.record.settle();
         }
-        let endpoint = exchange.record.endpoint().filter(|_| !exchange.facts.grpc);
-        // A gRPC caller would not understand a page in place of its trailers.
-        let verdict = endpoint
-            .map_or(Verdict::Keep, |endpoint| response_head::decorate(&self.exchanges.worker, &endpoint, status, section));
-        match verdict {
-            Verdict::Keep => self.respond(to, section, &[], end),
-            Verdict::Edit(edits) => self.respond(to, section, &edits, end),
-            Verdict::Replace(answer) => {
+        match exchange.record.after((status, ""), || view(section).into()) {
+            Ok(edits) => self.respond(to, section, &edits, end),
+            Err(answer) => {
                 exchange.record.answered_by_sitio(&answer);
-                let response = own_response::plain(&self.exchanges.worker, &answer, exchange.facts);
+                let response = own_response::of_decorator(&self.exchanges.worker, &answer, exchange.facts);
                 self.exchanges.answer(self.downstream, to, &response);
             }
         }
@@ -112,7 +107,7 @@ impl Handler for UpstreamEvents<'_> {
         if part == SectionPart::Head {
             exchange.record.record_response_start();
             exchange.record.set_too_large("head too large");
-            let answer = error_response::invalid_response("the head is over 512 KiB", exchange.audience);
+            let answer = error_response::invalid_response("the head is over 512 KiB", exchange.record.audience());
             let response = own_response::head_too_large(&self.exchanges.worker, &answer, exchange.facts);
             return self.exchanges.answer(self.downstream, to, &response);
         }
@@ -209,7 +204,7 @@ impl UpstreamEvents<'_> {
 
     fn fail_invalid(&mut self, to: StreamId, why: &str) {
         let Some(exchange) = self.exchanges.open.get(&to) else { return };
-        let answer = error_response::invalid_response(why, exchange.audience);
+        let answer = error_response::invalid_response(why, exchange.record.audience());
         self.exchanges.fail(self.downstream, to, &answer);
     }
 }

@@ -1,7 +1,5 @@
 //! Tests that the recorder loses nothing, counts nothing twice, and has bounded size.
 
-use std::time::Instant;
-
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 use mesh::golden::CLIENT_GONE;
@@ -31,7 +29,7 @@ pub(crate) fn finished(path: &str, status: u16, took_us: u64) -> CompletedExchan
 }
 
 fn exchange(recorder: &mut Recorder, method: &str, path: &str, status: u16, took_us: u64) {
-    let PlacedRequest { place, endpoint, .. } = recorder.place(method, path, Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place(method, path);
     recorder.begin(place);
     recorder.finish(place, &endpoint, &finished(path, status, took_us));
 }
@@ -53,7 +51,7 @@ fn collected_counts_are_not_reported_again() {
 #[test]
 fn each_exchange_is_measured_in_full() {
     let mut recorder = Recorder::default();
-    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/a", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/a");
     let reported = [
         CompletedExchange { started_ms: 70, bytes_in: 9, ..finished("/a", 200, 10) },
         CompletedExchange { started_ms: 50, bytes_out: 700, ..finished("/a", 502, 40) },
@@ -79,7 +77,7 @@ fn an_exchange_in_flight_is_reported_until_it_ends() {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/slow", 200, 1);
     recorder.collect();
-    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/slow", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/slow");
     recorder.begin(place);
     assert_eq!(recorder.collect()[0].in_flight, 1);
     assert_eq!(recorder.collect()[0].in_flight, 1);
@@ -91,7 +89,7 @@ fn an_exchange_in_flight_is_reported_until_it_ends() {
 #[test]
 fn the_first_exchange_of_an_endpoint_has_its_name_as_soon_as_it_is_answered() {
     let mut recorder = Recorder::default();
-    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/socket", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/socket");
     recorder.begin(place);
     let reported = recorder.collect();
     assert!(
@@ -113,6 +111,7 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
         endpoint: Endpoint::named("GET", route).unwrap(),
         action: Action::Disable { status: 503 },
         scope: Scope::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         expires_ms: None,
         by: String::new(),
@@ -121,13 +120,12 @@ fn a_rule_is_found_for_an_old_a_new_and_an_overflowing_endpoint() {
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/old", 200, 1);
     recorder.apply_rules(&["/old", "/new", "/late"].map(|route| TimedRule::without_limit(rule(route))));
-    let id =
-        |recorder: &mut Recorder, path: &str| recorder.place("GET", path, Instant::now()).rule.map(|rule| rule.id.to_string());
+    let id = |recorder: &mut Recorder, path: &str| recorder.place("GET", path).covering.map(|rules| rules[0].id.to_string());
     assert_eq!(id(&mut recorder, "/old").as_deref(), Some("/old"));
     assert_eq!(id(&mut recorder, "/new").as_deref(), Some("/new"));
     (0..300).for_each(|n| exchange(&mut recorder, "GET", &format!("/p/x{n}y"), 200, 1));
     assert_eq!(id(&mut recorder, "/late").as_deref(), Some("/late"));
-    assert_eq!(recorder.place("POST", "/old", Instant::now()).rule.map(|rule| rule.id.to_string()), None);
+    assert_eq!(recorder.place("POST", "/old").covering.map(|rules| rules[0].id.to_string()), None);
     recorder.apply_rules(&[]);
     assert_eq!(id(&mut recorder, "/old"), None);
 }

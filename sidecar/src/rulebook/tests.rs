@@ -12,6 +12,7 @@ fn prefix(id: &str, route: &str) -> Rule {
         endpoint: Endpoint::named(ANY_METHOD, route).unwrap(),
         scope: Scope::Prefix,
         action: Action::Disable { status: 503 },
+        selection: Selection::default(),
         protection: Protection::Respected,
         expires_ms: None,
         by: String::new(),
@@ -55,7 +56,7 @@ fn a_prefix_outlives_a_shorter_rule_for_one_endpoint_below_it() {
     let one =
         Rule { id: "one".into(), endpoint: Endpoint::named("GET", "/a/b").unwrap(), scope: Scope::Endpoint, ..prefix("", "/*") };
     let now = Instant::now();
-    let one = TimedRule { rule: one, lapses: Some(now + Duration::from_secs(1)) };
+    let one = TimedRule { lapses: Some(now + Duration::from_secs(1)), ..TimedRule::without_limit(one) };
     let book = Rulebook::new(&[TimedRule::without_limit(prefix("a", "/a/*")), one], (&[], &[]));
     let covering = book.covering("GET", "/a/b").unwrap();
     let first = |at: Instant| covering.iter().find(|rule| !rule.has_lapsed(at)).map(|rule| rule.id.to_string());

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod abandoned;
+mod decorators;
 mod drain;
 mod extended_connect;
 mod forwarding;

@@ -7,11 +7,9 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
-use mesh::endpoint::Endpoint;
-use sidecar::decorator::{Decorator, Response, Step, Verdict};
 use sidecar::exchange::options::ProxyOptions;
-use sidecar::head::request::RequestHead;
 use sidecar::worker::Workers;
+use sidecar::{Decorator, Request, Response, Step};
 
 use crate::support::{PATIENCE, listener, sidecar_with};
 
@@ -24,14 +22,14 @@ impl Decorator for Clumsy {
         panic!("outside of a hook")
     }
 
-    fn before(&self, endpoint: &Endpoint, _: &RequestHead<'_, '_>) -> Step {
-        assert!(endpoint.route() != "/before", "within a hook");
-        Step::Forward
+    fn before(&self, request: &mut Request<'_>) -> Step {
+        assert!(request.endpoint().route() != "/before", "within a hook");
+        Step::Pass
     }
 
-    fn after(&self, endpoint: &Endpoint, _: &Response<'_>) -> Verdict {
-        assert!(endpoint.route() != "/after", "within a hook");
-        Verdict::Keep
+    fn after(&self, response: &mut Response<'_>) -> Step {
+        assert!(response.endpoint().route() != "/after", "within a hook");
+        Step::Pass
     }
 }
 
@@ -43,11 +41,11 @@ impl Decorator for Absent {
         "absent"
     }
 
-    fn before(&self, _: &Endpoint, _: &RequestHead<'_, '_>) -> Step {
+    fn before(&self, _: &mut Request<'_>) -> Step {
         panic!("before")
     }
 
-    fn after(&self, _: &Endpoint, _: &Response<'_>) -> Verdict {
+    fn after(&self, _: &mut Response<'_>) -> Step {
         panic!("after")
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use sidecar::exchange::options::ProxyOptions;
 use sidecar::rulebook::TimedRule;
 use sidecar::target::ServiceAddr;
 use sidecar::timeouts::Timeouts;
-use sidecar::worker::Workers;
+use sidecar::worker::{RuleSource, Workers};
 
 /// Only ends a test that hangs; nothing here takes long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,12 +59,13 @@ pub(crate) async fn turn_off(workers: &Workers, method: &str, route: &str) {
         endpoint: Endpoint::named(method, route).unwrap(),
         action: Action::Disable { status: 503 },
         scope: Scope::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         expires_ms: None,
         by: "test".into(),
         reason: String::new(),
     };
-    workers.apply_rules(Arc::new(vec![TimedRule::without_limit(rule)])).await;
+    workers.apply_rules(RuleSource::ControlPlane, vec![TimedRule::without_limit(rule)]).await;
 }
 
 /// What was counted under a route, once it is `enough`. The number in flight is the last one reported.

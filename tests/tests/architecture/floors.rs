@@ -43,9 +43,10 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
             &["http1", "http2"],
             &["worker"],
             &["ledger"],
-            &["control_client"],
+            &["control_client", "decorator_file"],
             &["export"],
             &["config", "sidecar"],
+            &["ambassador"],
         ],
     ),
 ];

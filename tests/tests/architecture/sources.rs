@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// All crates of the workspace.
-pub(crate) const CRATES: [&str; 13] = [
+pub(crate) const CRATES: [&str; 14] = [
     "api",
     "bench",
     "cli",
     "control-plane",
+    "decorators",
     "exposition",
     "format",
     "http2",

@@ -9,7 +9,7 @@ use api::endpoints::Endpoints;
 use api::history::History;
 use api::pods::Pods;
 use api::routes::{PinCommand, Route, Routes};
-use api::rules::{DisableCommand, Rule, Rules};
+use api::rules::{Rule, RuleCommand, Rules};
 use api::status::{About, Status};
 use api::timeline::Timeline;
 use reqwest::blocking::{Client, Response};
@@ -143,6 +143,6 @@ fn every_example_is_read_and_written_again_unchanged() {
     for (method, path) in [("POST", "routes"), ("GET", "routes/{id}"), ("DELETE", "routes/{id}")] {
         reads::<Route>(&answer(method, path));
     }
-    reads::<DisableCommand>(operation("POST", "rules").body().unwrap());
+    reads::<RuleCommand>(operation("POST", "rules").body().unwrap());
     reads::<PinCommand>(operation("POST", "routes").body().unwrap());
 }

@@ -17,6 +17,8 @@ use rand::{RngExt, SeedableRng};
 use sidecar::control_client::client::ControlClient;
 use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
 use sidecar::control_client::metrics::ControlClientMetrics;
+use sidecar::control_client::rule_instances::RuleInstances;
+use sidecar::decorator::catalog::PodNames;
 use sidecar::ledger::collector::LedgerHandle;
 use sidecar::resources::Meter;
 use sidecar::tls::ClientTls;
@@ -108,6 +110,7 @@ impl Pod {
         };
         let (ledger_handle, collector) = LedgerHandle::open(Meter::new());
         let (process, epoch) = self.begin(&ledger_handle);
+        let names = (workload.service.as_str().into(), workload.pod.as_str().into());
         let greeting = Greeting { workload, epoch, session: 0, protected: Vec::new(), uptime: None, known: None };
         let workers = Arc::new(Workers::none());
         let mut house = JoinSet::new();
@@ -120,6 +123,7 @@ impl Pod {
             transport: transport(),
             greeting,
             routes: Pins::default(),
+            instances: RuleInstances::new(PodNames { service: names.0, pod: names.1 }),
             ledger_handle,
             workers,
             exchange_bus: Arc::default(),

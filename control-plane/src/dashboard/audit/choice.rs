@@ -40,18 +40,21 @@ pub enum AuditShow {
     Waiting,
     /// Refused commands.
     Refused,
+    /// Decorators, and rules for some requests.
+    Decorators,
     /// Pinned and unpinned routes.
     Pins,
 }
 
 impl AuditShow {
     /// All filters with their URL value and their label.
-    pub const EACH: [(Self, &'static str, &'static str); 6] = [
+    pub const EACH: [(Self, &'static str, &'static str); 7] = [
         (Self::All, "all", "All"),
         (Self::Off, "off", "Turned off"),
         (Self::On, "on", "Turned on"),
         (Self::Waiting, "waiting", "Waiting"),
         (Self::Refused, "refused", "Refused"),
+        (Self::Decorators, "decorators", "Decorators"),
         (Self::Pins, "pins", "Pins"),
     ];
 
@@ -61,9 +64,11 @@ impl AuditShow {
             Self::Off => entry.event == AuditEvent::TurnedOff,
             Self::On => matches!(entry.event, AuditEvent::TurnedOn | AuditEvent::Lapsed),
             Self::Waiting => {
-                entry.event == AuditEvent::TurnedOff && entry.rule.as_deref().is_some_and(|rule| waiting.contains(rule))
+                matches!(entry.event, AuditEvent::TurnedOff | AuditEvent::Decorated)
+                    && entry.rule.as_deref().is_some_and(|rule| waiting.contains(rule))
             }
             Self::Refused => entry.event == AuditEvent::Refused,
+            Self::Decorators => matches!(entry.event, AuditEvent::Decorated | AuditEvent::Undecorated),
             Self::Pins => matches!(entry.event, AuditEvent::Pinned | AuditEvent::Unpinned),
         }
     }

@@ -49,6 +49,8 @@ fn event(event: AuditEvent) -> &'static str {
         AuditEvent::TurnedOff => "turned_off",
         AuditEvent::TurnedOn => "turned_on",
         AuditEvent::Lapsed => "lapsed",
+        AuditEvent::Decorated => "decorated",
+        AuditEvent::Undecorated => "undecorated",
         AuditEvent::Pinned => "pinned",
         AuditEvent::Unpinned => "unpinned",
         AuditEvent::Refused => "refused",

@@ -92,7 +92,7 @@ impl AuditRowCells {
             0 => "all pods".into(),
             some => number::plural(some, "pod", "pods"),
         };
-        let can_end = matches!((entry.event, fate), (AuditEvent::TurnedOff, RuleOutcome::InForce(_)));
+        let can_end = matches!((entry.event, fate), (AuditEvent::TurnedOff | AuditEvent::Decorated, RuleOutcome::InForce(_)));
         let ends = entry.rule.clone().filter(|_| can_end).unwrap_or_default();
         Self {
             kind: "row",
@@ -114,7 +114,11 @@ impl AuditRowCells {
             },
             place: format!("{}, {pods}", service_label(&about.namespace, &about.service)),
             reason: entry.reason.clone(),
-            note: entry.note.clone(),
+            note: [entry.note.as_str(), about.action.as_str()]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join("; "),
             until: until(entry, fate, now_ms, zone),
             revision: entry.revision.map_or_else(|| number::MISSING.into(), |revision| format!("#{revision}")),
             end_href: if can_end { format!("rules/{ends}/end") } else { String::new() },
@@ -155,6 +159,8 @@ fn action(event: AuditEvent) -> (&'static str, &'static str) {
         AuditEvent::TurnedOff => ("Turn off", "tag bad"),
         AuditEvent::TurnedOn => ("Turn on", "tag ok"),
         AuditEvent::Lapsed => ("Expired", "tag ok"),
+        AuditEvent::Decorated => ("Decorate", "tag warn"),
+        AuditEvent::Undecorated => ("Undecorate", "tag ok"),
         AuditEvent::Pinned => ("Pin route", "tag acc"),
         AuditEvent::Unpinned => ("Unpin route", "tag acc"),
         AuditEvent::Refused => ("Refused", "tag warn"),
@@ -163,14 +169,14 @@ fn action(event: AuditEvent) -> (&'static str, &'static str) {
 
 fn until(entry: &AuditEntry, fate: &RuleOutcome, now_ms: u64, zone: &Zone) -> String {
     match (entry.event, fate) {
-        (AuditEvent::TurnedOff, RuleOutcome::Ended { at_ms, by, .. }) => {
+        (AuditEvent::TurnedOff | AuditEvent::Decorated, RuleOutcome::Ended { at_ms, by, .. }) => {
             let how = if by.is_none() { "ended" } else { "withdrawn" };
             let day = zone.day(*at_ms);
             // Below the heading of the command's day, only a different day needs its date.
             let day = if day == zone.day(entry.at_ms) { String::new() } else { format!("{day} ") };
             format!("{how} {day}{}", zone.minute(*at_ms))
         }
-        (AuditEvent::TurnedOff, RuleOutcome::InForce(_)) => match entry.about.expires_ms {
+        (AuditEvent::TurnedOff | AuditEvent::Decorated, RuleOutcome::InForce(_)) => match entry.about.expires_ms {
             Some(expires_ms) => format!("in {}", time::left(expires_ms.saturating_sub(now_ms))),
             None => "by hand".into(),
         },

@@ -92,12 +92,12 @@ fn days_and_times_are_those_of_the_reader() {
 
 #[test]
 fn the_filter_chooses_and_counts() {
-    let numbers = |query: &str| -> (Vec<u64>, [usize; 6], String) {
+    let numbers = |query: &str| -> (Vec<u64>, [usize; 7], String) {
         let choice =
             AuditFilter::of(book().iter(), &AuditView::of(view(query), Zone::default()), &HashSet::from(["r-118"]), NOW_MS, 2);
         (choice.entries.iter().map(|entry| entry.number).collect(), choice.counts, choice.older)
     };
-    assert_eq!(numbers(""), (vec![3, 2], [3, 1, 1, 1, 1, 0], "2".into()));
+    assert_eq!(numbers(""), (vec![3, 2], [3, 1, 1, 1, 1, 0, 0], "2".into()));
     assert_eq!(numbers("before=2").0, [1]);
     assert_eq!(numbers("show=refused").0, [1]);
     assert_eq!(numbers("show=waiting").0, [3]);

@@ -127,6 +127,15 @@ fn ruled(entry: &AuditEntry) -> Option<Mark> {
     let (name, words, kind) = match entry.event {
         AuditEvent::TurnedOff => (format!("off, {}", entry.by), format!("turned off on {pods} by {}{because}", entry.by), "off"),
         AuditEvent::TurnedOn => (format!("on, {}", entry.by), format!("turned on again by {}", entry.by), "on"),
+        AuditEvent::Decorated => {
+            (format!("decorated, {}", entry.by), format!("decorated on {pods} by {}{because}", entry.by), "off")
+        }
+        AuditEvent::Undecorated => {
+            (format!("undecorated, {}", entry.by), format!("the decorator was removed by {}", entry.by), "on")
+        }
+        AuditEvent::Lapsed if !entry.about.action.is_empty() => {
+            ("undecorated, expired".into(), "the decorator was removed: its rule expired".into(), "on")
+        }
         AuditEvent::Lapsed => ("on, expired".into(), "turned on again: the rule expired".into(), "on"),
         AuditEvent::Pinned | AuditEvent::Unpinned | AuditEvent::Refused => return None,
     };

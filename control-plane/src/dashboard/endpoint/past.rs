@@ -68,7 +68,10 @@ fn cells_of(entry: &AuditEntry, zone: &Zone) -> PastEntryCells {
     let (action, class) = match entry.event {
         AuditEvent::TurnedOff => ("Turned off", "tag bad"),
         AuditEvent::TurnedOn => ("Turned on", "tag ok"),
+        AuditEvent::Lapsed if !entry.about.action.is_empty() => ("Expired", "tag ok"),
         AuditEvent::Lapsed => ("Expired, on again", "tag ok"),
+        AuditEvent::Decorated => ("Decorated", "tag warn"),
+        AuditEvent::Undecorated => ("Undecorated", "tag ok"),
         AuditEvent::Pinned => ("Pinned", "tag acc"),
         AuditEvent::Unpinned => ("Unpinned", "tag warn"),
         AuditEvent::Refused => ("Refused", "tag warn"),
@@ -81,7 +84,7 @@ fn cells_of(entry: &AuditEntry, zone: &Zone) -> PastEntryCells {
         kind: "entry",
         by: entry.by.clone(),
         reason: entry.reason.clone(),
-        note: entry.note.clone(),
+        note: if entry.note.is_empty() { entry.about.action.clone() } else { entry.note.clone() },
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mesh::endpoint::Endpoint;
-use mesh::rule::{Action, Protection, Scope};
+use mesh::rule::{Protection, Scope};
 
 use crate::counts::fleet::pod::PodView;
 use crate::counts::timeline::series::Series;
@@ -40,17 +40,19 @@ struct Commands<'a> {
 impl<'a> Switches<'a> {
     pub(super) fn from_rules(rules: &'a RulesState) -> Self {
         let mut endpoints: HashMap<Name<'a>, Commands<'a>> = HashMap::new();
+        // A rule for some requests, or with a decorator, leaves the endpoint on.
+        let turns_off = |record: &&Arc<RuleRecord>| record.rule.turns_off().is_some();
         let is_of_one = |record: &&Arc<RuleRecord>| record.rule.scope == Scope::Endpoint;
-        for record in rules.in_force().filter(|record| record.rule.action != Action::Pin).filter(is_of_one) {
+        for record in rules.in_force().filter(turns_off).filter(is_of_one) {
             endpoints.entry(name_of(record)).or_default().in_force.push(record);
         }
-        for record in rules.ended().filter(is_of_one) {
+        for record in rules.ended().filter(turns_off).filter(is_of_one) {
             endpoints.entry(name_of(record)).or_default().newest_ended.get_or_insert(record);
         }
         let mut prefixes: HashMap<(&str, &str), Vec<&RuleRecord>> = HashMap::new();
-        let mut in_force: Vec<_> = rules.in_force().filter(|record| !is_of_one(record)).collect();
+        let mut in_force: Vec<_> = rules.in_force().filter(turns_off).filter(|record| !is_of_one(record)).collect();
         in_force.sort_by_key(|record| std::cmp::Reverse(record.revision));
-        for record in in_force.into_iter().chain(rules.ended().filter(|record| !is_of_one(record))) {
+        for record in in_force.into_iter().chain(rules.ended().filter(turns_off).filter(|record| !is_of_one(record))) {
             let selector = &record.rule.selector;
             prefixes.entry((&selector.namespace, &selector.service)).or_default().push(record);
         }

@@ -22,6 +22,7 @@ fn asked(known: &KnownEndpoints, name: &str, scope: Scope, unseen: Unseen) -> Re
         endpoint,
         scope,
         action: Action::Disable { status: 503 },
+        selection: decorators::selection::Selection::default(),
         protection: Protection::Respected,
         expires_ms: None,
         by: String::new(),

@@ -1,5 +1,9 @@
 //! The on-disk form of a rule: plain JSON, readable without Sitio, and validated when it is read.
 
+use std::sync::Arc;
+
+use decorators::action;
+use decorators::selection::Selection;
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector, prefix_of};
 use serde::{Deserialize, Serialize};
@@ -22,6 +26,9 @@ pub(super) struct RuleJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<ScopeJson>,
     action: ActionJson,
+    /// Absent where the rule applies to all requests.
+    #[serde(default, skip_serializing_if = "is_default")]
+    selection: Selection,
     /// Absent where protected paths are respected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     override_protected: Option<bool>,
@@ -35,7 +42,12 @@ pub(super) struct RuleJson {
 #[serde(rename_all = "snake_case")]
 enum ActionJson {
     Disable { status: u16 },
+    Decorate(action::Action),
     Pin,
+}
+
+fn is_default(selection: &Selection) -> bool {
+    *selection == Selection::default()
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +70,7 @@ impl RuleJson {
         let RuleRecord { rule, revision, created_ms, ending } = record.clone();
         let action = match rule.action {
             Action::Disable { status } => ActionJson::Disable { status },
+            Action::Decorate(action) => ActionJson::Decorate(Arc::unwrap_or_clone(action)),
             Action::Pin => ActionJson::Pin,
         };
         let written = Self {
@@ -74,6 +87,7 @@ impl RuleJson {
                 Scope::Prefix => Some(ScopeJson::Prefix),
             },
             action,
+            selection: rule.selection,
             override_protected: (rule.protection == Protection::Overridden).then_some(true),
             expires_ms: rule.expires_ms,
             by: rule.by,
@@ -87,6 +101,7 @@ impl RuleJson {
         let written: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
         let action = match written.action {
             ActionJson::Disable { status } => Action::Disable { status },
+            ActionJson::Decorate(action) => Action::Decorate(Arc::new(action)),
             ActionJson::Pin => Action::Pin,
         };
         let endpoint = Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?;
@@ -101,6 +116,7 @@ impl RuleJson {
             endpoint,
             scope,
             action,
+            selection: written.selection,
             protection: if written.override_protected == Some(true) { Protection::Overridden } else { Protection::Respected },
             expires_ms: written.expires_ms,
             by: written.by,

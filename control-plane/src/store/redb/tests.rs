@@ -21,6 +21,7 @@ fn record(id: &str, revision: u64) -> RuleRecord {
         endpoint: Endpoint::named("GET", "/legacy/{id}").unwrap(),
         action: Action::Disable { status: 410 },
         scope: Scope::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         expires_ms: Some(99),
         by: "operator".into(),

@@ -9,6 +9,7 @@ fn rules() -> DesiredRules {
         endpoint: Endpoint::named("GET", "/legacy/export").unwrap(),
         scope: Scope::Endpoint,
         action: Action::Disable { status: 503 },
+        selection: Selection::default(),
         protection: Protection::Respected,
         expires_ms: Some(5),
         by: "operator".into(),

@@ -170,6 +170,7 @@ pub(crate) fn off(id: &str, route: &str) -> Rule {
         endpoint: Endpoint::named("GET", route).unwrap(),
         action: Action::Disable { status: 503 },
         scope: Scope::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         expires_ms: None,
         by: "test".into(),

@@ -26,6 +26,7 @@ fn text_of(ledger: &mut Ledger) -> String {
         counters: &counters,
         access_log: &LineCounts::default(),
         exported: &Exported::default(),
+        rules: &[],
         now_ms: 1_700_000_042_000,
     };
     String::from_utf8(page(ledger, &facts).encode(Format::Text)).unwrap()

@@ -9,9 +9,8 @@ use httparse::Header;
 
 use crate::body::chunked::may_trail;
 use crate::body::{Body, To};
-use crate::decorator::Verdict;
 use crate::exchange::context::WorkerContext;
-use crate::exchange::{Exchange, KeepAlive, decorators, error_response};
+use crate::exchange::{Exchange, KeepAlive, decorate, error_response};
 use crate::head::answer::{Answer, reason_of};
 use crate::head::fields::{Connectivity, Sender};
 use crate::head::response::{INTERIM_MAX, LineFolding, ResponseHead, ResponseTo};
@@ -196,10 +195,9 @@ impl ResponseEvents<'_> {
             (Framing::Chunked, Version::Http10) => Framing::UntilClose,
             (length, _) => length,
         };
-        match decorators::after(self.worker, &self.exchange.endpoint, head) {
-            Verdict::Keep => self.pass_on(head, framing, &[]),
-            Verdict::Edit(edits) => self.pass_on(head, framing, &edits),
-            Verdict::Replace(answer) => self.replace(&answer),
+        match decorate::after(self.worker, self.exchange, (head.status, head.reason), head.fields) {
+            Ok(edits) => self.pass_on(head, framing, &edits),
+            Err(answer) => self.replace(&answer),
         }
         if end == EndStream::Yes {
             self.finish(&[]);

@@ -6,9 +6,8 @@ use mesh::exchange::Outcome;
 
 use crate::body::malformed::Malformed;
 use crate::body::{Body, BodyStep, To};
-use crate::decorator::Verdict;
 use crate::exchange::context::Scratch;
-use crate::exchange::{KeepAlive, Repeatable, decorators};
+use crate::exchange::{KeepAlive, Repeatable, decorate};
 use crate::head::answer::{Answer, Edit, reason_of};
 use crate::head::fields::options;
 use crate::head::response::{INTERIM_MAX, ResponseHead, ResponseTo};
@@ -162,10 +161,9 @@ impl Relay<'_> {
         let from = head.framing(self.exchange.asked);
         let asked = self.exchange.asked;
         let reusable = head.is_persistent() && from != Framing::UntilClose && !head.has_forbidden_body(asked);
-        match decorators::after(self.worker, &self.exchange.endpoint, head) {
-            Verdict::Keep => self.pass_on(head, from, reusable, &[], output),
-            Verdict::Edit(edits) => self.pass_on(head, from, reusable, &edits, output),
-            Verdict::Replace(answer) => self.replace(&answer, from, reusable, output),
+        match decorate::after(self.worker, self.exchange, (head.status, head.reason), head.fields) {
+            Ok(edits) => self.pass_on(head, from, reusable, &edits, output),
+            Err(answer) => self.replace(&answer, from, reusable, output),
         }
     }
 

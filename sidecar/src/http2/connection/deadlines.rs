@@ -80,7 +80,7 @@ fn end_overdue(connection: &mut ConnectionState, stream: http2::frame::StreamId,
     let is_awaited = exchange.progress == ResponseProgress::Awaited;
     match what {
         Overdue::Response if is_awaited => {
-            let answer = error_response::timed_out(exchange.audience);
+            let answer = error_response::timed_out(exchange.record.audience());
             connection.exchanges.fail(&mut connection.downstream, stream, &answer);
         }
         Overdue::Response => {
@@ -88,7 +88,7 @@ fn end_overdue(connection: &mut ConnectionState, stream: http2::frame::StreamId,
             connection.exchanges.break_off(&mut connection.downstream, stream, message);
         }
         Overdue::RequestBody if is_awaited => {
-            let answer = error_response::for_request(error_response::STALLED, exchange.audience);
+            let answer = error_response::for_request(error_response::STALLED, exchange.record.audience());
             exchange.record.answered_by_sitio(&answer);
             let response = own_response::plain(&connection.worker, &answer, exchange.facts);
             connection.exchanges.answer(&mut connection.downstream, stream, &response);

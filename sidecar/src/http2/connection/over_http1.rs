@@ -82,8 +82,8 @@ fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, failure: H
         return connection.upstreams.wait(stream);
     }
     let answer = match failure {
-        Http1Failure::Invalid(why) => error_response::invalid_response(why, exchange.audience),
-        _ => error_response::reset(exchange.audience),
+        Http1Failure::Invalid(why) => error_response::invalid_response(why, exchange.record.audience()),
+        _ => error_response::reset(exchange.record.audience()),
     };
     connection.exchanges.fail(&mut connection.downstream, stream, &answer);
 }

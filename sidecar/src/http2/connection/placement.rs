@@ -81,7 +81,7 @@ fn fail_waiting(connection: &mut ConnectionState, error: &ConnectError) {
         let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
         let Some(exchange) = waiting else { continue };
         exchange.record.set_author(error_response::author(error));
-        let answer = error_response::for_connect_error(error, exchange.audience);
+        let answer = error_response::for_connect_error(error, exchange.record.audience());
         connection.exchanges.fail(&mut connection.downstream, stream, &answer);
     }
 }
@@ -101,7 +101,7 @@ fn start_over_http1(connection: &mut ConnectionState, cx: &mut Context<'_>, stre
 
 fn refuse_translation(connection: &mut ConnectionState, stream: StreamId, fault: HeadFault) {
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
-    let answer = error_response::for_request(fault, exchange.audience);
+    let answer = error_response::for_request(fault, exchange.record.audience());
     exchange.record.answered_by_sitio(&answer);
     let response = own_response::plain(&connection.worker, &answer, exchange.facts);
     connection.exchanges.answer(&mut connection.downstream, stream, &response);

@@ -5,8 +5,8 @@ use std::time::Instant;
 use http2::frame::StreamId;
 
 use crate::exchange::error_response;
-use crate::exchange::error_response::Audience;
 use crate::head::answer::Answer;
+use crate::head::answer::Audience;
 use crate::http2::connection_state::ConnectionState;
 use crate::http2::proxied_exchange::{ProxiedExchange, ResponseProgress, Route};
 use crate::upstream::http2::ServiceProtocol;
@@ -46,7 +46,7 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
             exchange.route = Route::Waiting;
             connection.upstreams.wait(to);
         } else {
-            let answer = answer_to(end, exchange.audience);
+            let answer = answer_to(end, exchange.record.audience());
             connection.exchanges.fail(&mut connection.downstream, to, &answer);
         }
     }

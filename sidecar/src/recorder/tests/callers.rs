@@ -1,7 +1,6 @@
 //! Tests that every hit is counted for a caller or for the others, and that clients cannot grow the caller table.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
 
 use mesh::callers::{CALLERS_MAX, Calls};
 use mesh::report::EndpointReport;
@@ -13,7 +12,7 @@ use crate::recorder::{PlacedRequest, Recorder};
 use crate::rulebook::TimedRule;
 
 fn call(recorder: &mut Recorder, path: &str, status: u16, caller: Option<IpAddr>) {
-    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", path, Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", path);
     recorder.begin(place);
     recorder.finish(place, &endpoint, &CompletedExchange { caller, ..finished(path, status, 10) });
 }

@@ -1,7 +1,6 @@
 //! Tests that a pin takes effect at once, and that merging loses and doubles nothing.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use mesh::endpoint::Endpoint;
 use mesh::rule::{ANY_METHOD, Action, Protection, Rule, Scope, Selector};
@@ -18,6 +17,7 @@ pub(super) fn pin(pattern: &str) -> Rule {
         endpoint: Endpoint::named(ANY_METHOD, pattern).unwrap(),
         action: Action::Pin,
         scope: Scope::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         expires_ms: None,
         by: String::new(),
@@ -55,7 +55,7 @@ fn what_is_under_way_while_it_is_folded_is_counted_once_and_under_the_new_name()
     let mut recorder = Recorder::default();
     exchange(&mut recorder, "GET", "/users/jane", 200, 10);
     recorder.collect();
-    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/users/jane");
     recorder.begin(place);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     obey(&mut recorder, vec![pin("/{kind}/{name}"), pin("/users/{name}")]);
@@ -68,7 +68,7 @@ fn what_is_under_way_while_it_is_folded_is_counted_once_and_under_the_new_name()
 #[test]
 fn a_first_exchange_that_was_not_placed_yet_is_counted_under_the_new_name() {
     let mut recorder = Recorder::default();
-    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/users/jane", Instant::now());
+    let PlacedRequest { place, endpoint, .. } = recorder.place("GET", "/users/jane");
     recorder.begin(place);
     obey(&mut recorder, vec![pin("/users/{name}")]);
     recorder.finish(place, &endpoint, &finished("/users/jane", 200, 10));

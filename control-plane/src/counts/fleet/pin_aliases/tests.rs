@@ -30,6 +30,7 @@ fn rules(revision: u64, is_pinned: bool) -> RulesState {
         endpoint: Endpoint::named(ANY_METHOD, PATTERN).unwrap(),
         action: Action::Pin,
         scope: Scope::default(),
+        selection: decorators::selection::Selection::default(),
         protection: Protection::default(),
         expires_ms: None,
         by: String::new(),

@@ -1,0 +1,126 @@
+//! An action: one decorator with its configuration, under the decorator's name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::disable::Disable;
+use crate::error_page::ErrorPage;
+use crate::fault::Fault;
+use crate::headers::Headers;
+use crate::invalid::Invalid;
+use crate::rate_limit::RateLimit;
+
+/// Bytes of an action's JSON. The largest part is a page.
+pub const ACTION_BYTES_MAX: usize = 64 * 1024;
+
+/// Defines the actions: each has a name, which is its key in YAML and JSON.
+macro_rules! actions {
+    ($($(#[$docs:meta])* $name:literal, $field:ident: $variant:ident;)+) => {
+        /// What to do with the requests of an endpoint. Exactly one decorator, under its name.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+        #[serde(try_from = "ActionFields")]
+        pub enum Action {
+            $($(#[$docs])* #[serde(rename = $name)] $variant($variant),)+
+        }
+
+        /// The form of an action in a text. It is a map and not an enum, so that YAML needs no tags, and so that an error
+        /// lists all names.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct ActionFields {
+            $(#[serde(rename = $name)] $field: Option<$variant>,)+
+        }
+
+        /// The names of all actions.
+        pub const NAMES: &[&str] = &[$($name,)+];
+
+        impl Action {
+            /// The decorator's name.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $name,)+
+                }
+            }
+
+            /// Checks what its type does not say: limits, and what fits together.
+            pub fn check(&self) -> Result<(), Invalid> {
+                match self {
+                    $(Self::$variant(config) => config.check(),)+
+                }
+            }
+        }
+
+        impl TryFrom<ActionFields> for Action {
+            type Error = Invalid;
+
+            fn try_from(fields: ActionFields) -> Result<Self, Invalid> {
+                let mut given = Vec::new();
+                $(given.extend(fields.$field.map(Self::$variant));)+
+                let count = given.len();
+                let action = given.pop().filter(|_| count == 1);
+                let action = action.ok_or_else(|| Invalid(format!("an action has exactly one of {}", NAMES.join(", "))))?;
+                action.check()?;
+                Ok(action)
+            }
+        }
+    };
+}
+
+actions! {
+    /// Answers instead of the service.
+    "disable", disable: Disable;
+    /// Replaces responses by a page.
+    "error-page", error_page: ErrorPage;
+    /// Delays requests or answers them with an error, for tests.
+    "fault", fault: Fault;
+    /// Sets and removes fields of requests and responses.
+    "headers", headers: Headers;
+    /// Answers requests over a rate with 429.
+    "rate-limit", rate_limit: RateLimit;
+}
+
+impl Action {
+    /// Reads an action from JSON.
+    pub fn from_json(json: &str) -> Result<Self, Invalid> {
+        if json.len() > ACTION_BYTES_MAX {
+            return Err(Invalid(format!("an action has {ACTION_BYTES_MAX} bytes at most")));
+        }
+        serde_json::from_str(json).map_err(|why| Invalid(why.to_string()))
+    }
+
+    /// The action as JSON, which is the same for equal actions.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("an action is made of maps with text keys")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_read_as_it_is_written() {
+        for json in [
+            r#"{"disable":{"status":503}}"#,
+            r#"{"error-page":{"on":["404","5xx"],"html":"<h1>gone</h1>"}}"#,
+            r#"{"fault":{"delay":"200ms","jitter":"50ms"}}"#,
+            r#"{"fault":{"abort":503}}"#,
+            r#"{"headers":{"response":{"set":{"X-Frame-Options":"DENY"}}}}"#,
+            r#"{"rate-limit":{"requests":10,"per":"1s"}}"#,
+        ] {
+            let action = Action::from_json(json).unwrap();
+            assert_eq!(action.to_json(), json);
+            assert!(NAMES.contains(&action.name()));
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_valid() {
+        let why = |json: &str| Action::from_json(json).unwrap_err().0;
+        assert!(why("{}").contains("exactly one of disable, error-page"), "{}", why("{}"));
+        assert!(why(r#"{"rate-limits":{}}"#).contains("`rate-limit`"), "{}", why(r#"{"rate-limits":{}}"#));
+        let two = r#"{"fault":{"abort":500},"disable":{}}"#;
+        assert!(why(two).contains("exactly one"), "{}", why(two));
+        assert!(why(&"{".repeat(ACTION_BYTES_MAX + 1)).contains("bytes at most"));
+    }
+}

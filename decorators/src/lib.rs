@@ -1,0 +1,14 @@
+//! What decorators can be configured to do: the same words in a file, in a rule and in the API.
+
+pub mod action;
+pub mod disable;
+pub mod error_page;
+pub mod fault;
+pub mod field_edits;
+pub mod file;
+pub mod headers;
+pub mod invalid;
+pub mod rate_limit;
+pub mod selection;
+pub mod status_set;
+pub mod time_span;

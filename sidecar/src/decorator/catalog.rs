@@ -1,0 +1,44 @@
+//! Builds the decorators that a configuration names.
+
+use std::sync::Arc;
+
+use decorators::action::Action;
+
+use crate::decorator::Decorator;
+use crate::decorator::error_page::ErrorPages;
+use crate::decorator::fault::FaultInjection;
+use crate::decorator::headers::HeaderEdits;
+use crate::decorator::rate_limit::RateLimiter;
+
+/// The names of the pod, for decorators that show them.
+#[derive(Debug, Clone)]
+pub struct PodNames {
+    /// The service.
+    pub service: Arc<str>,
+    /// The pod.
+    pub pod: Arc<str>,
+}
+
+/// Whether a configuration may name files of the pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A file of the pod itself: it may.
+    File,
+    /// A rule of the control plane. It may not: its author could otherwise read the pod's files.
+    ControlPlane,
+}
+
+/// Builds the decorator of an action; `None` if the action is no decorator. All workers share it.
+pub fn build(action: &Action, pod: &PodNames, origin: Origin) -> Result<Option<Arc<dyn Decorator>>, String> {
+    let decorator: Arc<dyn Decorator> = match action {
+        Action::Disable(_) => return Ok(None),
+        Action::ErrorPage(page) if origin == Origin::ControlPlane && page.html_file.is_some() => {
+            return Err("error-page: `html_file` is only for a file of decorators; a rule has the page in `html`".to_owned());
+        }
+        Action::ErrorPage(page) => Arc::new(ErrorPages::new(page.clone(), pod.clone())?),
+        Action::Fault(fault) => Arc::new(FaultInjection::new(fault.clone())),
+        Action::Headers(headers) => Arc::new(HeaderEdits::new(headers.clone())),
+        Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
+    };
+    Ok(Some(decorator))
+}

@@ -1,0 +1,187 @@
+//! Calls the decorators of an exchange in order, and handles one that panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use decorators::selection::Mode;
+
+use crate::decorator::request::Request;
+use crate::decorator::response::{RequestFacts, Response};
+use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Step};
+use crate::exchange::context::WorkerContext;
+use crate::exchange::{Exchange, error_response};
+use crate::head::answer::{Answer, Edit};
+use crate::head::request::RequestHead;
+use crate::recorder::completed_exchange::CompletedExchange;
+use crate::rulebook::rule_counts::RuleEvent;
+use crate::rulebook::{ActiveRule, RuleEffect};
+
+/// The field that names the decorator that made a response.
+pub const DECORATOR_FIELD: &str = "X-Sitio-Decorator";
+
+/// What the decorators want for a request.
+pub struct Decorated {
+    /// The edits of its head.
+    pub edits: Vec<Edit>,
+    /// The response to send instead.
+    pub answer: Option<Answer>,
+    /// What to wait for before either.
+    pub hold: Option<Hold>,
+}
+
+/// Calls the `before` hooks, first to last, until one answers. The hooks of decorators after a hold are called at once; what
+/// they answer is sent after it.
+pub fn before(worker: &WorkerContext, exchange: &Exchange, head: &RequestHead<'_, '_>) -> Decorated {
+    let mut request = Request::new(&exchange.endpoint, head, exchange.caller);
+    let mut holds = Vec::new();
+    let mut answer = None;
+    for (decorator, rule) in decorators_of(worker, exchange) {
+        match call_before(worker, decorator, rule, &mut request) {
+            Step::Pass => {}
+            Step::Hold(hold) => holds.push(hold),
+            Step::Answer(given) => {
+                answer = Some(marked(given, decorator));
+                break;
+            }
+        }
+    }
+    Decorated { edits: request.into_edits(), answer, hold: one_after_another(holds) }
+}
+
+/// Calls the `after` hooks, last to first. The first replacement wins; edits accumulate.
+pub fn after(
+    worker: &WorkerContext,
+    exchange: &Exchange,
+    status: (u16, &str),
+    fields: &[httparse::Header<'_>],
+) -> Result<Vec<Edit>, Answer> {
+    if !has_decorators(worker, exchange) {
+        return Ok(Vec::new());
+    }
+    let facts = RequestFacts {
+        endpoint: &exchange.endpoint,
+        path: exchange.path(),
+        caller: exchange.caller,
+        audience: exchange.audience,
+        trace: exchange.trace,
+    };
+    let mut response = Response::new(facts, status, fields);
+    for (decorator, rule) in decorators_of(worker, exchange).rev() {
+        let edits = response.edits().len();
+        let step = catch_unwind(AssertUnwindSafe(|| decorator.after(&mut response)));
+        let has_acted = response.edits().len() > edits || matches!(step, Ok(Step::Answer(_)));
+        let is_shadow = rule.is_some_and(|rule| rule.mode() == Mode::Shadow);
+        match step {
+            Err(_) => {
+                response.truncate_edits(edits);
+                count_panic(worker, decorator, rule);
+            }
+            Ok(_) if is_shadow => {
+                response.truncate_edits(edits);
+                count(rule, has_acted, RuleEvent::Shadowed);
+            }
+            Ok(step) => {
+                count(rule, has_acted, RuleEvent::Acted);
+                if let Step::Answer(answer) = step {
+                    return Err(marked(answer, decorator));
+                }
+            }
+        }
+    }
+    Ok(response.into_edits())
+}
+
+/// Calls the `ended` hooks.
+pub fn ended(worker: &WorkerContext, exchange: &Exchange, finished: &CompletedExchange<'_>) {
+    if !has_decorators(worker, exchange) {
+        return;
+    }
+    let ended = EndedExchange {
+        endpoint: &exchange.endpoint,
+        status: finished.status,
+        outcome: finished.outcome,
+        took: Duration::from_micros(finished.took_us),
+    };
+    for (decorator, rule) in decorators_of(worker, exchange) {
+        if catch_unwind(AssertUnwindSafe(|| decorator.ended(&ended))).is_err() {
+            count_panic(worker, decorator, rule);
+        }
+    }
+}
+
+/// Whether any decorator sees the exchange.
+pub fn has_decorators(worker: &WorkerContext, exchange: &Exchange) -> bool {
+    !worker.decorators().is_empty() || !exchange.rules.is_empty()
+}
+
+fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&ActiveRule>, request: &mut Request<'_>) -> Step {
+    let edits = request.edits().len();
+    let step = catch_unwind(AssertUnwindSafe(|| decorator.before(request)));
+    let has_acted = request.edits().len() > edits || !matches!(step, Ok(Step::Pass));
+    let is_shadow = rule.is_some_and(|rule| rule.mode() == Mode::Shadow);
+    match step {
+        Err(_) => {
+            request.truncate_edits(edits);
+            count_panic(worker, decorator, rule);
+            match decorator.failure_mode() {
+                FailureMode::Closed if !is_shadow => Step::Answer(error_response::guard_failed()),
+                FailureMode::Closed | FailureMode::Open => Step::Pass,
+            }
+        }
+        Ok(_) if is_shadow => {
+            request.truncate_edits(edits);
+            count(rule, has_acted, RuleEvent::Shadowed);
+            Step::Pass
+        }
+        Ok(step) => {
+            count(rule, has_acted, RuleEvent::Acted);
+            step
+        }
+    }
+}
+
+/// The decorators of an exchange, with the rules that they stem from. Those of the program come first.
+fn decorators_of<'a>(
+    worker: &'a WorkerContext,
+    exchange: &'a Exchange,
+) -> impl DoubleEndedIterator<Item = (&'a dyn Decorator, Option<&'a ActiveRule>)> {
+    let of_rules = exchange.rules.iter().map(Rc::as_ref).filter_map(|rule| match &rule.effect {
+        RuleEffect::Decorate(decorator) => Some((decorator.as_ref(), Some(rule))),
+        RuleEffect::Disable(_) => None,
+    });
+    worker.decorators().iter().map(|decorator| (decorator.as_ref(), None)).chain(of_rules)
+}
+
+fn count(rule: Option<&ActiveRule>, has_acted: bool, event: RuleEvent) {
+    if let Some(rule) = rule.filter(|_| has_acted) {
+        rule.counts.add(event);
+    }
+}
+
+fn count_panic(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&ActiveRule>) {
+    count(rule, true, RuleEvent::Failed);
+    worker.count_panic(decorator.name());
+}
+
+/// Names the decorator in its response, so that no caller takes it for the service's.
+fn marked(answer: Answer, decorator: &dyn Decorator) -> Answer {
+    if answer.fields.iter().any(|(name, _)| name.starts_with("X-Sitio-")) {
+        return answer;
+    }
+    answer.with(DECORATOR_FIELD, decorator.name().to_owned())
+}
+
+fn one_after_another(holds: Vec<Hold>) -> Option<Hold> {
+    if holds.is_empty() {
+        return None;
+    }
+    Some(Box::pin(async move {
+        for hold in holds {
+            if let Some(answer) = hold.await {
+                return Some(answer);
+            }
+        }
+        None
+    }))
+}

@@ -1,0 +1,39 @@
+//! Requests that a decorator holds, until it lets them pass or answers them.
+
+use std::task::{Context, Poll};
+
+use http2::frame::StreamId;
+
+use crate::decorator::Hold;
+use crate::head::answer::Answer;
+
+/// The held requests of one downstream connection. Their number is limited by that of the streams.
+#[derive(Default)]
+pub(super) struct HeldRequests {
+    held: Vec<(StreamId, Hold)>,
+}
+
+impl HeldRequests {
+    /// Holds a request.
+    pub(super) fn push(&mut self, stream: StreamId, hold: Hold) {
+        self.held.push((stream, hold));
+    }
+
+    /// Takes the next request that is decided, with the response to it if it does not pass.
+    pub(super) fn poll_decided(&mut self, cx: &mut Context<'_>) -> Option<(StreamId, Option<Answer>)> {
+        for position in 0..self.held.len() {
+            let (stream, hold) = &mut self.held[position];
+            if let Poll::Ready(answer) = hold.as_mut().poll(cx) {
+                let stream = *stream;
+                drop(self.held.swap_remove(position));
+                return Some((stream, answer));
+            }
+        }
+        None
+    }
+
+    /// Forgets a request whose client has left.
+    pub(super) fn remove(&mut self, stream: StreamId) {
+        self.held.retain(|(held, _)| *held != stream);
+    }
+}
