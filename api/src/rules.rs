@@ -122,6 +122,15 @@ pub struct Rule {
     pub by: String,
     /// Whether the pods apply it.
     pub state: RuleState,
+    /// Exchanges on which it acted, on the pods that run now, since each of them applied it.
+    #[serde(default)]
+    pub acted: u64,
+    /// Exchanges on which it would have acted, in the mode `shadow`.
+    #[serde(default)]
+    pub shadowed: u64,
+    /// Exchanges on which its decorator failed.
+    #[serde(default)]
+    pub failed: u64,
     /// When it was created.
     #[schema(format = DateTime)]
     pub created_at: String,

@@ -165,6 +165,7 @@ impl Attack {
             at_ms: now_ms(),
             endpoints: (0..ENDPOINTS).map(|number| self.row(stream, number)).collect(),
             resources: None,
+            rules: Vec::new(),
         };
         (1..=reports).map(report).collect()
     }

@@ -80,14 +80,25 @@ const TTL_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// How long the endpoint stays off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ttl {
+pub(crate) enum Ttl {
     /// For this time.
     For(Duration),
     /// Until an operator ends the rule.
     Open,
 }
 
-fn ttl(value: &str) -> Result<Ttl, String> {
+impl Ttl {
+    /// The limit as the API takes it; `None` if there is none.
+    pub(crate) fn words(self) -> Option<String> {
+        match self {
+            Self::For(duration) => Some(humantime::format_duration(duration).to_string()),
+            Self::Open => None,
+        }
+    }
+}
+
+/// Reads a time limit.
+pub(crate) fn ttl(value: &str) -> Result<Ttl, String> {
     match value {
         "none" => Ok(Ttl::Open),
         _ => match humantime::parse_duration(value) {
@@ -110,7 +121,7 @@ pub(crate) async fn run(options: DisableOptions, paint: ColorMode, interrupts: I
             Expected::Refused => ExitCode::FAILURE,
         });
     }
-    let rule = client.disable(&command).await?;
+    let rule = client.create_rule(&command).await?;
     for warning in &rule.warnings {
         beside(&format!("sitio: warning: {}", plain(warning)));
     }
@@ -126,10 +137,7 @@ impl DisableOptions {
         let named = EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
         let EndpointRef { scope, namespace, service, method, route } = named;
         let namespace = Some(namespace);
-        let ttl = match self.ttl {
-            Ttl::For(duration) => Some(humantime::format_duration(duration).to_string()),
-            Ttl::Open => None,
-        };
+        let ttl = self.ttl.words();
         let status = self.status.parse()?;
         let action = Action::Disable(Disable { status });
         let pods = Some(self.pods.clone()).filter(|pods| !pods.is_empty());

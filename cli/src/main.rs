@@ -13,6 +13,7 @@ mod connection;
 mod csv;
 mod dashboard;
 mod data_dir;
+mod decorate;
 mod demo;
 mod disable;
 mod enable;
@@ -86,6 +87,8 @@ enum Command {
     Callers(callers::CallersOptions),
     Disable(disable::DisableOptions),
     Enable(enable::EnableOptions),
+    Decorate(decorate::DecorateOptions),
+    Undecorate(decorate::UndecorateOptions),
     Rules(rules::RulesOptions),
     Pods(pods::PodsOptions),
     Audit(audit::AuditOptions),
@@ -163,6 +166,8 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Callers(options) => callers::run(options, paint, interrupts).await,
         Command::Disable(options) => disable::run(options, paint, interrupts).await,
         Command::Enable(options) => enable::run(options, paint, interrupts).await,
+        Command::Decorate(options) => decorate::run(options, paint, interrupts).await,
+        Command::Undecorate(options) => decorate::end(options, paint, interrupts).await,
         Command::Rules(options) => rules::run(options, paint, interrupts).await,
         Command::Pods(options) => pods::run(options, paint, interrupts).await,
         Command::Audit(options) => audit::run(options, paint, interrupts).await,

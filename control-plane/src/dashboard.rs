@@ -19,6 +19,7 @@ pub mod chart;
 pub mod comparison;
 pub mod csv;
 pub mod curl;
+pub mod decorators;
 pub mod endpoint;
 pub mod escape;
 pub mod events;
@@ -84,6 +85,8 @@ pub fn pages(state: Arc<AppState>) -> Router {
         .route("/map.csv", get(map::file::csv))
         .route("/audit", get(audit::audit))
         .route("/audit.csv", get(audit::csv))
+        .route("/decorators", get(decorators::list).post(decorators::create))
+        .route("/decorators/{id}/end", post(decorators::end))
         .route("/events", get(events::events))
         .route("/events/shared", get(shared::events))
         .route("/static/{version}/{file}", get(assets::versioned))
@@ -98,7 +101,10 @@ pub fn pages(state: Arc<AppState>) -> Router {
 /// Whether this path is an HTML page, not data, a file or a stream.
 pub fn is_page(path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    matches!(*segments, ["" | "pods" | "map" | "audit" | "tap" | "account"] | ["endpoints", _] | ["endpoints", _, "pin"])
+    matches!(
+        *segments,
+        ["" | "pods" | "map" | "audit" | "decorators" | "tap" | "account"] | ["endpoints", _] | ["endpoints", _, "pin"]
+    )
 }
 
 async fn nothing_here(uri: Uri) -> Response {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
+use mesh::report::RuleTotals;
 use mesh::rule::{Rule, Selector};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -100,6 +101,19 @@ impl Rules {
     /// A rule, in force or ended recently, with the receipt of each pod.
     pub fn status(&self, id: &str) -> Option<RuleStatus> {
         Some(self.0.status(self.state().record(id)?, now_ms()))
+    }
+
+    /// What a rule has done on the pods that run now, since each of them applied it.
+    pub fn totals(&self, rule: &Rule) -> RuleTotals {
+        let Selector { namespace, service, .. } = &rule.selector;
+        let pods = self.0.fleet.pods_of(namespace, service, now_ms());
+        let of_it = pods.iter().flat_map(|pod| pod.rules.iter()).filter(|totals| totals.rule == rule.id);
+        of_it.fold(RuleTotals { rule: rule.id.clone(), ..RuleTotals::default() }, |sum, one| RuleTotals {
+            acted: sum.acted.saturating_add(one.acted),
+            shadowed: sum.shadowed.saturating_add(one.shadowed),
+            failed: sum.failed.saturating_add(one.failed),
+            ..sum
+        })
     }
 
     /// Sends the rules again to the pods that have not confirmed them.

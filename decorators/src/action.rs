@@ -14,7 +14,7 @@ pub const ACTION_BYTES_MAX: usize = 64 * 1024;
 
 /// Defines the actions: each has a name, which is its key in YAML and JSON.
 macro_rules! actions {
-    ($($(#[$docs:meta])* $name:literal, $field:ident: $variant:ident;)+) => {
+    ($($(#[$docs:meta])* $name:literal, $field:ident: $variant:ident, $example:literal;)+) => {
         /// What to do with the requests of an endpoint. Exactly one decorator, under its name.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -33,6 +33,9 @@ macro_rules! actions {
 
         /// The names of all actions.
         pub const NAMES: &[&str] = &[$($name,)+];
+
+        /// An example of each action in YAML, in the order of the names.
+        pub const EXAMPLES: &[&str] = &[$($example,)+];
 
         impl Action {
             /// The decorator's name.
@@ -68,15 +71,17 @@ macro_rules! actions {
 
 actions! {
     /// Answers instead of the service.
-    "disable", disable: Disable;
+    "disable", disable: Disable, "disable:\n  status: 503\n";
     /// Replaces responses by a page.
-    "error-page", error_page: ErrorPage;
+    "error-page", error_page: ErrorPage,
+        "error-page:\n  on: [404, 5xx]\n  html: <h1>{status} {reason}</h1><p>{path} is not available.</p>\n  problem: \"{method} {route} is not available\"\n";
     /// Delays requests or answers them with an error, for tests.
-    "fault", fault: Fault;
+    "fault", fault: Fault, "fault:\n  delay: 200ms\n  jitter: 50ms\n";
     /// Sets and removes fields of requests and responses.
-    "headers", headers: Headers;
+    "headers", headers: Headers,
+        "headers:\n  request:\n    set: {X-Tenant: shop}\n  response:\n    remove: [X-Powered-By]\n  preset: security\n";
     /// Answers requests over a rate with 429.
-    "rate-limit", rate_limit: RateLimit;
+    "rate-limit", rate_limit: RateLimit, "rate-limit:\n  requests: 10\n  per: 1s\n  by: caller\n";
 }
 
 impl Action {

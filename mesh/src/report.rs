@@ -35,6 +35,22 @@ pub struct Report {
     pub endpoints: Vec<EndpointReport>,
     /// Memory and CPU of the pod, if they were measured for this report.
     pub resources: Option<Resources>,
+    /// What the rules in force have done since the pod applied them, whatever the coverage; rules that have done nothing are
+    /// left out.
+    pub rules: Vec<RuleTotals>,
+}
+
+/// What one rule has done on a pod since the pod applied it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuleTotals {
+    /// The rule's id.
+    pub rule: String,
+    /// Exchanges on which it acted: it answered, held or edited a request or a response.
+    pub acted: u64,
+    /// Exchanges on which it would have acted, but only counts.
+    pub shadowed: u64,
+    /// Exchanges on which its decorator panicked.
+    pub failed: u64,
 }
 
 impl Report {

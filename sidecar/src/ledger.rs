@@ -7,7 +7,7 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 use mesh::refusal::Refusals;
-use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
+use mesh::report::{Coverage, EndpointReport, Report, Resources, RuleTotals, Seen};
 use mesh::routes::route_patterns::Pins;
 
 use crate::ledger::caller_stats::CallerStats;
@@ -44,6 +44,7 @@ pub struct Ledger {
     pins: Pins,
     machine: Arc<Machine>,
     resources: Option<Resources>,
+    rules: Vec<RuleTotals>,
     samples_per_report: usize,
     /// The windows of the durable record, if they are kept.
     windows: Option<UnackedWindows>,
@@ -147,6 +148,11 @@ impl Ledger {
         self.resources = Some(measured.resources);
     }
 
+    /// Stores what the rules have done so far.
+    pub fn ruled(&mut self, rules: Vec<RuleTotals>) {
+        self.rules = rules;
+    }
+
     /// Stores the number of open downstream connections and the requests refused so far.
     pub fn connected(&mut self, connections: u32, refused: Refusals) {
         let resources = self.resources.get_or_insert_default();
@@ -199,7 +205,7 @@ impl Ledger {
                 recent,
             });
         }
-        Report { seq, coverage, at_ms, endpoints, resources: self.resources }
+        Report { seq, coverage, at_ms, endpoints, resources: self.resources, rules: self.rules.clone() }
     }
 }
 

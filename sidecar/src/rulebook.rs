@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use decorators::selection::{Mode, Selection};
 
+use mesh::report::RuleTotals;
 use mesh::routes;
 use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, Protection, Rule};
@@ -62,6 +63,11 @@ pub struct TimedRule {
 }
 
 impl TimedRule {
+    /// What all workers have done by it.
+    pub fn totals(&self) -> RuleTotals {
+        self.counts.totals(&self.rule.id)
+    }
+
     /// A rule without an expiry and without a decorator.
     pub fn without_limit(rule: Rule) -> Self {
         Self { rule, lapses: None, decorator: None, counts: Arc::default() }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use mesh::report::EndpointReport;
+use mesh::report::{EndpointReport, RuleTotals};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::exchange::options::ProxyOptions;
@@ -122,6 +122,13 @@ impl Workers {
     /// The rules in force.
     pub fn rules(&self) -> Vec<TimedRule> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).all()
+    }
+
+    /// What the rules of the control plane have done; those that have done nothing are left out.
+    pub fn rule_totals(&self) -> Vec<RuleTotals> {
+        let sets = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let totals = sets.control_plane.iter().map(TimedRule::totals);
+        totals.filter(|totals| totals.acted + totals.shadowed + totals.failed > 0).collect()
     }
 
     /// Downstream connections open now.

@@ -12,6 +12,7 @@ use crate::pods::Pods;
 use crate::rules::{Rule, RuleCommand, Rules};
 use crate::status::{About, Status};
 use crate::tap::TapQuery;
+use decorators::action::Action;
 
 impl Client {
     /// Checks that a control plane answers; this needs no token.
@@ -77,10 +78,14 @@ impl Client {
         self.json(&ApiRequest::get(&format!("show rule {id}"), &["api", "v1", "rules", id])).await
     }
 
-    /// Turns an endpoint off. The rule is durable when this returns. For a dry run, returns the rule that it would
+    /// Turns an endpoint off, or decorates it. The rule is durable when this returns. For a dry run, returns the rule that it would
     /// create; a control plane that is too old for dry runs refuses the request.
-    pub async fn disable(&self, command: &RuleCommand) -> Result<Rule, Failure> {
-        let what = format!("turn {} of {} off", command.scope.subject(&command.method, &command.route), command.service);
+    pub async fn create_rule(&self, command: &RuleCommand) -> Result<Rule, Failure> {
+        let subject = command.scope.subject(&command.method, &command.route);
+        let what = match &command.action {
+            Action::Disable(_) => format!("turn {subject} of {} off", command.service),
+            action => format!("put {} in front of {subject} of {}", action.name(), command.service),
+        };
         self.json_of_body(&ApiRequest::post(&what, &["api", "v1", "rules"]), command).await
     }
 

@@ -73,6 +73,7 @@ impl PodTraffic {
             at_ms: covered.at_ms,
             endpoints: active.map(part).collect(),
             resources: Some(RESOURCES),
+            rules: Vec::new(),
         }
     }
 }

@@ -101,7 +101,7 @@ pub(super) async fn of(client: &Client, command: &RuleCommand, paint: ColorMode)
 /// Asks the control plane why it would refuse the command, if it would. An older one has no dry run; then the expectation
 /// computed here applies.
 async fn refused(client: &Client, command: &RuleCommand, expected: Option<String>) -> anyhow::Result<Option<String>> {
-    match client.disable(&RuleCommand { dry_run: true, ..command.clone() }).await {
+    match client.create_rule(&RuleCommand { dry_run: true, ..command.clone() }).await {
         Ok(_) => Ok(None),
         Err(Failure::Refused { problem, .. }) if problem.detail.contains("dry_run") => Ok(expected),
         Err(Failure::Refused { problem, .. }) => Ok(expected.or(Some(problem.detail))),

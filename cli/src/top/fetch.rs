@@ -87,7 +87,7 @@ impl Asks {
     /// Requests to turn an endpoint off.
     pub(super) fn turn_off(&mut self, command: RuleCommand) {
         let client = self.client.clone();
-        self.under_way.spawn(async move { Fetched::TurnedOff(Box::new(client.disable(&command).await)) });
+        self.under_way.spawn(async move { Fetched::TurnedOff(Box::new(client.create_rule(&command).await)) });
     }
 
     /// Requests the end of a rule.

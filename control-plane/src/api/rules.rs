@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use decorators::action;
 use decorators::disable::Disable;
 use decorators::selection::Selection;
+use mesh::report::RuleTotals;
 use mesh::rule::{Action, Protection, Scope};
 
 use crate::api::problem::ProblemResponse;
@@ -157,6 +158,7 @@ fn internal_command(command: RuleCommand) -> Result<Command, ProblemResponse> {
 
 fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
     let rule = &status.rule;
+    let RuleTotals { acted, shadowed, failed, .. } = reader.rule_totals(rule);
     let warnings = if status.ended.is_none() { reader.warnings(rule) } else { Vec::new() };
     Rule {
         id: rule.id.clone(),
@@ -181,6 +183,9 @@ fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
         reason: rule.reason.clone(),
         by: rule.by.clone(),
         state: rule_state(status),
+        acted,
+        shadowed,
+        failed,
         created_at: instant(status.created_ms),
         expires_at: rule.expires_ms.map(instant),
         ended: status.ended.as_ref().map(|ended| RuleEnd { at: instant(ended.at_ms), by: ended.by.clone() }),

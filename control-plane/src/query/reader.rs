@@ -10,6 +10,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use mesh::endpoint::Endpoint;
+use mesh::report::RuleTotals;
 use mesh::rule::Rule;
 use mesh::tap::Filter;
 
@@ -236,6 +237,11 @@ impl Reader {
     /// A rule, in force or ended recently, with the receipt of each pod.
     pub fn rule(&self, id: &str) -> Option<RuleStatus> {
         self.mesh.rules.status(id).filter(|status| self.sees_rule(&status.rule))
+    }
+
+    /// What a rule has done on the pods that run now.
+    pub fn rule_totals(&self, rule: &Rule) -> RuleTotals {
+        self.mesh.rules.totals(rule)
     }
 
     /// The newest audit entries that are at hand, newest first.

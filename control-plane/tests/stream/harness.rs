@@ -213,7 +213,14 @@ impl FakeSidecar {
             recent: vec![],
         });
         let at_ms = now_ms().max(self.epoch_ms);
-        self.encoder.encode(&Report { seq: self.seq, coverage, at_ms, endpoints: endpoints.collect(), resources: None })
+        self.encoder.encode(&Report {
+            seq: self.seq,
+            coverage,
+            at_ms,
+            endpoints: endpoints.collect(),
+            resources: None,
+            rules: Vec::new(),
+        })
     }
 
     /// Sends a window of one slot, or a baseline.

@@ -6,7 +6,7 @@ use std::fmt;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::refusal::{RefusalReason, Refusals};
-use mesh::report::{Coverage, Report, Resources};
+use mesh::report::{Coverage, Report, Resources, RuleTotals};
 use prost::Message as _;
 
 use crate::convert::InvalidMessage;
@@ -58,6 +58,7 @@ impl Encoder {
             snapshot: report.coverage == Coverage::Snapshot,
             at_ms: report.at_ms,
             resources: report.resources.map(wire::Resources::from),
+            rules: report.rules.iter().map(rule_totals).collect(),
             ..wire::Live::default()
         };
         for endpoint in &report.endpoints {
@@ -83,6 +84,11 @@ impl Encoder {
         defs.push(wire::Def { id, method, route, file: is_file });
         id
     }
+}
+
+fn rule_totals(totals: &RuleTotals) -> wire::RuleTotals {
+    let RuleTotals { rule, acted, shadowed, failed } = totals.clone();
+    wire::RuleTotals { rule, acted, shadowed, failed }
 }
 
 /// The decoder of the control plane: maps the numbers of a stream to endpoints.

@@ -61,7 +61,7 @@ impl ReportBuffer {
 }
 
 fn nothing(endpoints: Vec<EndpointReport>) -> Report {
-    Report { seq: 0, coverage: Coverage::Change, at_ms: 0, endpoints, resources: None }
+    Report { seq: 0, coverage: Coverage::Change, at_ms: 0, endpoints, resources: None, rules: Vec::new() }
 }
 
 fn unnamed() -> EndpointReport {

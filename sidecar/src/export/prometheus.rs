@@ -104,8 +104,8 @@ fn control_client(page: &mut Exposition, facts: &ProcessFacts<'_>) {
 fn rules(page: &mut Exposition, rules: &[TimedRule]) {
     let actions =
         page.family(FamilyKind::Counter, "sitio_rule_actions", "Exchanges on which a rule acted, would have acted, or failed.");
-    for TimedRule { rule, counts, .. } in rules.iter().filter(|timed| timed.rule.action != Action::Pin) {
-        let totals = counts.totals();
+    for timed in rules.iter().filter(|timed| timed.rule.action != Action::Pin) {
+        let (rule, totals) = (&timed.rule, timed.totals());
         for (result, count) in [("acted", totals.acted), ("shadowed", totals.shadowed), ("failed", totals.failed)] {
             let labels = [("rule", rule.id.as_str()), ("decorator", rule.kind()), ("result", result)];
             actions.add(labels.map(|(name, value)| (name, value.to_owned())).to_vec(), SampleValue::Count(count));

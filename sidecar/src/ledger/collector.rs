@@ -121,6 +121,7 @@ impl Collector {
         ledger.absorb(reports);
         ledger.turn(moment());
         ledger.connected(workers.connections(), workers.counters().refusals());
+        ledger.ruled(workers.rule_totals());
     }
 
     fn ledger(&self) -> std::sync::MutexGuard<'_, Ledger> {

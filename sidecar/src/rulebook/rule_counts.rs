@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mesh::report::RuleTotals;
+
 /// The counters of one rule. Each exchange is counted once at most.
 #[derive(Debug, Default)]
 pub struct RuleCounts {
@@ -21,17 +23,6 @@ pub enum RuleEvent {
     Failed,
 }
 
-/// The values of the counters.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RuleTotals {
-    /// Exchanges on which it acted.
-    pub acted: u64,
-    /// Exchanges on which it would have acted.
-    pub shadowed: u64,
-    /// Exchanges on which its decorator panicked.
-    pub failed: u64,
-}
-
 impl RuleCounts {
     /// Counts one exchange.
     pub fn add(&self, event: RuleEvent) {
@@ -43,9 +34,9 @@ impl RuleCounts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The values so far.
-    pub fn totals(&self) -> RuleTotals {
+    /// The values so far, for the rule of this name.
+    pub fn totals(&self, rule: &str) -> RuleTotals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        RuleTotals { acted: read(&self.acted), shadowed: read(&self.shadowed), failed: read(&self.failed) }
+        RuleTotals { rule: rule.to_owned(), acted: read(&self.acted), shadowed: read(&self.shadowed), failed: read(&self.failed) }
     }
 }

@@ -271,7 +271,7 @@ async fn a_rate_is_limited_and_the_answer_says_for_how_long() {
     assert!(refused.contains("429 Too Many Requests") && refused.contains("Retry-After: "), "{refused}");
     assert!(refused.contains("X-Sitio-Decorator: rate-limit"), "{refused}");
     assert!(get("b").contains(" 200"), "another key has a bucket of its own");
-    assert_eq!(workers.rules()[0].counts.totals().acted, 1);
+    assert_eq!(workers.rules()[0].totals().acted, 1);
 }
 
 #[tokio::test]
@@ -285,8 +285,7 @@ async fn a_shadow_counts_and_lets_pass_and_a_caller_is_selected_by_its_network()
     both(address, "/ok", |response| assert!(response.contains(" 200"), "{response}")).await;
     both(address, "/missing?404", |response| assert!(response.contains(" 410"), "{response}")).await;
     both(address, "/denied?403", |response| assert!(response.contains(" 403"), "{response}")).await;
-    let totals: Vec<_> =
-        workers.rules().iter().map(|timed| timed.counts.totals()).map(|totals| (totals.acted, totals.shadowed)).collect();
+    let totals: Vec<_> = workers.rules().iter().map(TimedRule::totals).map(|totals| (totals.acted, totals.shadowed)).collect();
     assert_eq!(totals, [(0, 4), (2, 0), (0, 0)], "the rule for the endpoint itself answers before the shadow is asked");
 }
 

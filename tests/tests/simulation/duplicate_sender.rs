@@ -113,7 +113,7 @@ fn next_frame(stream: &mut Stream, coverage: Coverage, hits: u64) -> Live {
         callers: Callers::default(),
         recent: Vec::new(),
     }];
-    let report = Report { seq: stream.seq, coverage, at_ms: 1_700_000_000_000, endpoints, resources: None };
+    let report = Report { seq: stream.seq, coverage, at_ms: 1_700_000_000_000, endpoints, resources: None, rules: Vec::new() };
     stream.encoder.encode(&report)
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
-use mesh::report::Resources;
+use mesh::report::{Resources, RuleTotals};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub struct PodView {
     pub last_message_ms: u64,
     /// Memory and CPU, as last reported.
     pub resources: Option<Resources>,
+    /// What the rules have done on it, as last reported.
+    pub rules: Arc<[RuleTotals]>,
     /// Requests per second over the last ten seconds.
     pub rps: f64,
     /// Its clock skew; `None` until the present stream has brought a report.
@@ -85,6 +87,7 @@ pub(crate) struct PodFields {
     pub(crate) has_left: bool,
     pub(crate) refusal: Option<Arc<RefusedMessage>>,
     pub(crate) resources: Option<Resources>,
+    pub(crate) rules: Arc<[RuleTotals]>,
     pub(crate) counts: ProcessCounts,
     /// Recent counts of the processes before this one.
     pub(crate) past: PastProcesses,
@@ -148,6 +151,7 @@ impl Pod {
             has_left: false,
             refusal: None,
             resources: None,
+            rules: Arc::default(),
             counts,
             past: PastProcesses::default(),
             rate: Rate::default(),
@@ -217,6 +221,7 @@ impl Pod {
             connected_ms: fields.stream.as_ref().map(|link| link.connected_ms),
             last_message_ms: fields.last_message_ms,
             resources: fields.resources,
+            rules: Arc::clone(&fields.rules),
             skew: fields.skew,
             rps: fields.rate.per_second(now_ms),
             refusal: fields.refusal.clone(),

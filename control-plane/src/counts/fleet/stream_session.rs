@@ -184,6 +184,9 @@ impl StreamSession {
         Arc::make_mut(&mut fields.resource_history).add(now_ms, report.resources, gap_ms);
         fields.last_message_ms = now_ms;
         fields.resources = report.resources.or(fields.resources);
+        if *fields.rules != *report.rules {
+            fields.rules = report.rules.as_slice().into();
+        }
         let age_ms = fields.age_ms(report.at_ms, now_ms);
         let life_ms = age_ms.max(now_ms.saturating_sub(self.epoch / 1_000_000));
         let arrival = ReportArrival { now_ms, age_ms, life_ms };

@@ -79,7 +79,7 @@ fn snapshot(hits: u64) -> Report {
         callers.add(Some([10, 0, 0, 1].into()), Calls::one(NOW_MS, false));
     }
     let endpoints = vec![EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, callers, recent: vec![] }];
-    Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints, resources: None }
+    Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints, resources: None, rules: Vec::new() }
 }
 
 #[test]
@@ -280,7 +280,14 @@ fn describe(stream: &StreamSession, hits: u64, timeline: &Timeline) {
         callers: Callers::default(),
         recent: Vec::new(),
     };
-    let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints: vec![endpoint], resources: None };
+    let report = Report {
+        seq: 1,
+        coverage: Coverage::Snapshot,
+        at_ms: NOW_MS,
+        endpoints: vec![endpoint],
+        resources: None,
+        rules: Vec::new(),
+    };
     stream.absorb(&report, NOW_MS, timeline).unwrap();
 }
 

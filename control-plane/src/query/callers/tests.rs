@@ -39,7 +39,7 @@ fn report(pod: &StreamSession, timeline: &Timeline, reported: &[(Option<IpAddr>,
     }
     let endpoint = Endpoint::named("GET", "/a").unwrap();
     let endpoints = vec![EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, callers, recent: vec![] }];
-    let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints, resources: None };
+    let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: NOW_MS, endpoints, resources: None, rules: Vec::new() };
     pod.absorb(&report, NOW_MS, timeline).unwrap();
 }
 

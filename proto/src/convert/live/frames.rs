@@ -1,7 +1,9 @@
 //! Decodes reports in place: the header fields and definitions first, then row by row.
 
 use mesh::exchange::Exchange;
-use mesh::report::{Coverage, Report};
+use mesh::report::{Coverage, Report, RuleTotals};
+use mesh::rule::RULES_MAX;
+use mesh::workload::NAME_BYTES_MAX;
 
 use crate::convert::callers::callers;
 use crate::convert::exchanges::exchange;
@@ -9,7 +11,7 @@ use crate::convert::fields::{FieldValue, Fields};
 use crate::convert::live::{Decoder, ROWS_MAX, SAMPLES_MAX};
 use crate::convert::report_buffer::ReportBuffer;
 use crate::convert::stats::read;
-use crate::convert::{InvalidMessage, at_most};
+use crate::convert::{InvalidMessage, at_most, name};
 use crate::wire;
 
 /// Whether a report has samples or callers besides its rows.
@@ -54,6 +56,11 @@ impl Decoder {
                 6 => samples += 1,
                 8 => callers += 1,
                 9 => *control_ms = value.number("control_ms")?,
+                10 => {
+                    at_most("rules", report.rules.len() + 1, RULES_MAX)?;
+                    let wire::RuleTotals { rule, acted, shadowed, failed } = value.message("rules")?;
+                    report.rules.push(RuleTotals { rule: name("rules.rule", rule, NAME_BYTES_MAX)?, acted, shadowed, failed });
+                }
                 7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
                 _ => {}
             }

@@ -15,7 +15,7 @@ use crate::convert::report_buffer::ReportBuffer;
 use crate::wire;
 
 fn report(seq: u64, endpoints: Vec<EndpointReport>) -> Report {
-    Report { seq, coverage: Coverage::Change, at_ms: 1_000_000, endpoints, resources: None }
+    Report { seq, coverage: Coverage::Change, at_ms: 1_000_000, endpoints, resources: None, rules: Vec::new() }
 }
 
 fn endpoint_report(route: &str, latencies_us: &[u64]) -> EndpointReport {

@@ -58,7 +58,7 @@ fn reports_and_windows_of_a_stream_share_its_definitions() {
     let WindowRow { endpoint, is_file, golden, .. } = row("/a", &[5]);
     let endpoints =
         vec![EndpointReport { endpoint, is_file, in_flight: 0, seen: None, golden, callers: Callers::default(), recent: vec![] }];
-    let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: 5, endpoints, resources: None };
+    let report = Report { seq: 1, coverage: Coverage::Snapshot, at_ms: 5, endpoints, resources: None, rules: Vec::new() };
     let live = encoder.encode(&report);
     assert_eq!(decoder.decode(&live.encode_to_vec()), Ok(report));
     let window = Window::from_slot(7, vec![row("/a", &[5])]);

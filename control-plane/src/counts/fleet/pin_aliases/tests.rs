@@ -133,7 +133,7 @@ impl Mesh {
             }
         };
         let endpoints = reported.into_iter().map(endpoint).collect();
-        let report = Report { seq: self.seq, coverage, at_ms: 0, endpoints, resources: None };
+        let report = Report { seq: self.seq, coverage, at_ms: 0, endpoints, resources: None, rules: Vec::new() };
         let name = || "shop".to_owned();
         let workload = Workload {
             namespace: name(),

@@ -96,7 +96,7 @@ mod tests {
             callers: Callers::default(),
             recent: Vec::new(),
         };
-        Report { seq: 1, coverage, at_ms: NOW_MS, endpoints: vec![endpoint], resources: None }
+        Report { seq: 1, coverage, at_ms: NOW_MS, endpoints: vec![endpoint], resources: None, rules: Vec::new() }
     }
 
     #[test]

@@ -30,7 +30,7 @@ fn report(seq: u64, coverage: Coverage, golden: GoldenMetrics) -> Report {
     let endpoint = Endpoint::named("GET", "/a").unwrap();
     let reported =
         EndpointReport { endpoint, is_file: true, in_flight: 2, seen: None, golden, callers: Callers::default(), recent: vec![] };
-    Report { seq, coverage, at_ms: 0, endpoints: vec![reported], resources: None }
+    Report { seq, coverage, at_ms: 0, endpoints: vec![reported], resources: None, rules: Vec::new() }
 }
 
 fn exchanges(took_us: &[u64]) -> GoldenMetrics {

@@ -1,0 +1,171 @@
+//! `sitio decorate` and `sitio undecorate`: put a decorator in front of an endpoint on all its pods, and take it away.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use api::client::Client;
+use api::rules::{ReceiptState, Rule, RuleCommand};
+use decorators::action::{ACTION_BYTES_MAX, Action};
+use format::label::service_label;
+use format::number;
+
+use crate::color::ColorMode;
+use crate::connection::Connection;
+use crate::disable::{Ttl, ttl};
+use crate::endpoint_ref::EndpointRef;
+use crate::interrupt::Interrupts;
+use crate::outcome::OutcomeFormat;
+use crate::receipts::{PendingChange, WaitPolicy};
+use crate::sanitize::{plain, short};
+use crate::selection::SelectionOptions;
+use crate::stdout::{beside, say};
+use crate::{complete, find};
+
+/// Put a decorator in front of an endpoint, or of everything under a path, on all its pods.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sitio decorate legacy '/legacy/*' --with 'rate-limit: {requests: 10, per: 1s, by: caller}' --reason 'a crawler'
+  sitio decorate legacy GET /legacy/export --with 'fault: {delay: 2s}' --percent 10 --reason 'do callers cope?'
+  sitio decorate shop '/*' --file page.yaml --shadow --reason 'how often would it be shown?'
+
+docs/decorators.md describes each decorator. Exit code: 0 once the rule is on disk, and with --wait only when every pod
+meant has applied it, at least one; else 1.")]
+pub(crate) struct DecorateOptions {
+    /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other; or SERVICE '/path/*'.
+    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
+    endpoint: Vec<String>,
+    /// What it does, in YAML or JSON.
+    #[arg(long, value_name = "YAML", value_parser = action, required_unless_present = "file")]
+    with: Option<Action>,
+    /// A file that says what it does; - is standard input.
+    #[arg(short, long, value_name = "FILE", conflicts_with = "with")]
+    file: Option<PathBuf>,
+    /// Why; shown to those who find it.
+    #[arg(long, value_parser = find::word)]
+    reason: String,
+    /// For how long, 1s to 30days; none is until it is removed by hand.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
+    ttl: Ttl,
+    /// Only on these pods, their names with commas between [default: all, those that join later too].
+    #[arg(long, value_name = "POD,…", value_delimiter = ',', value_parser = find::word, add = complete::pods())]
+    pods: Vec<String>,
+    #[command(flatten)]
+    selection: SelectionOptions,
+    /// The service's namespace.
+    #[arg(short, long)]
+    namespace: Option<String>,
+    /// Make the rule although no request for it was ever counted.
+    #[arg(long)]
+    allow_unseen: bool,
+    #[command(flatten)]
+    patience: WaitPolicy,
+    /// How to print the rule in the end.
+    #[arg(short, long, value_enum, default_value_t = OutcomeFormat::Table, value_name = "FORMAT")]
+    output: OutcomeFormat,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Take a decorator away, by its rule; `sitio rules` lists them.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1."
+)]
+pub(crate) struct UndecorateOptions {
+    /// The rule's id.
+    #[arg(value_parser = find::word, add = complete::rules_and_endpoints())]
+    rule: String,
+    #[command(flatten)]
+    patience: WaitPolicy,
+    /// How to print the rule in the end.
+    #[arg(short, long, value_enum, default_value_t = OutcomeFormat::Table, value_name = "FORMAT")]
+    output: OutcomeFormat,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+fn action(text: &str) -> Result<Action, String> {
+    serde_norway::from_str(text).map_err(|why| format!("{why}; an example: 'rate-limit: {{requests: 10, per: 1s}}'"))
+}
+
+/// Creates the rule.
+pub(crate) async fn run(options: DecorateOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.connection.client()?;
+    let rule = client.create_rule(&options.command(&client).await?).await?;
+    for warning in &rule.warnings {
+        beside(&format!("sitio: warning: {}", plain(warning)));
+    }
+    if options.output == OutcomeFormat::Table && !options.patience.wait {
+        say(&on_its_way(&rule))?;
+    }
+    options.patience.see(&client, rule, PendingChange::TurnOff, options.output, paint, interrupts).await
+}
+
+/// Ends the rule.
+pub(crate) async fn end(options: UndecorateOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
+    let client = options.connection.client()?;
+    let rule = client.withdraw(&options.rule).await?;
+    if options.output == OutcomeFormat::Table && !options.patience.wait {
+        say(&format!("rule {id} has ended\n`sitio rules {id}` shows which pods have confirmed it\n", id = rule.id))?;
+    }
+    options.patience.see(&client, rule, PendingChange::TurnOn, options.output, paint, interrupts).await
+}
+
+impl DecorateOptions {
+    async fn command(&self, client: &Client) -> anyhow::Result<RuleCommand> {
+        let words = find::words(&self.endpoint);
+        let EndpointRef { scope, namespace, service, method, route } =
+            EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
+        Ok(RuleCommand {
+            namespace: Some(namespace),
+            service,
+            method,
+            route,
+            scope,
+            action: self.action()?,
+            percent: self.selection.percent,
+            callers: self.selection.callers.clone(),
+            mode: self.selection.mode(),
+            pods: Some(self.pods.clone()).filter(|pods| !pods.is_empty()),
+            ttl: self.ttl.words(),
+            reason: self.reason.clone(),
+            allow_unseen: self.allow_unseen,
+            override_protected: false,
+            dry_run: false,
+        })
+    }
+
+    fn action(&self) -> anyhow::Result<Action> {
+        if let Some(action) = &self.with {
+            return Ok(action.clone());
+        }
+        let path = self.file.as_deref().context("give --with or --file")?;
+        let mut text = String::new();
+        let bytes_max = ACTION_BYTES_MAX as u64 + 1;
+        let read = if path.as_os_str() == "-" {
+            std::io::stdin().take(bytes_max).read_to_string(&mut text)
+        } else {
+            std::fs::File::open(path).and_then(|file| file.take(bytes_max).read_to_string(&mut text))
+        };
+        read.with_context(|| format!("read {}", path.display()))?;
+        action(&text).map_err(anyhow::Error::msg).with_context(|| path.display().to_string())
+    }
+}
+
+fn on_its_way(rule: &Rule) -> String {
+    let there = rule.pods.iter().filter(|receipt| receipt.state != ReceiptState::Gone).count();
+    let how = match there {
+        0 => "waits: no pod is connected, and it acts on the first that connects".to_owned(),
+        _ => format!("is on its way to {}", number::plural(there, "pod", "pods")),
+    };
+    format!(
+        "rule {id}: {} in front of {} of {} {how}\n\
+         `sitio rules {id}` shows what it has done and which pods have confirmed it, `sitio undecorate {id}` takes it back\n",
+        rule.action.name(),
+        short(&rule.scope.subject(&rule.method, &rule.route)),
+        short(&service_label(&rule.namespace, &rule.service)),
+        id = rule.id,
+    )
+}
