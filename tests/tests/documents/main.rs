@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may end by it")]
 
 mod command_line;
+mod decorators;
 mod metrics;
 mod names;
 mod operations;

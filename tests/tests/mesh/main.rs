@@ -8,6 +8,7 @@ mod clocks;
 mod control_plane;
 mod counters;
 mod counting;
+mod decorators;
 mod exactly_once;
 mod history;
 mod openapi;
