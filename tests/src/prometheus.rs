@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use reqwest::blocking::Client;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::api::http_client;
@@ -75,16 +75,28 @@ pub fn lint(page: &str) {
     assert!(output.status.success() && said.is_empty(), "promtool: {}\n{page}", String::from_utf8_lossy(&said));
 }
 
-/// Checks the recording rules and alerts of a `PrometheusRule` with `promtool check rules`.
+/// Checks the recording rules and alerts of a `PrometheusRule` with `promtool check rules`, and with these cases of
+/// `promtool test rules`.
 #[track_caller]
-pub fn check_rules(path: &Path) {
+pub fn check_rules(path: &Path, cases: &Value) {
     let document: Value =
         serde_norway::from_str(&std::fs::read_to_string(path).expect("the rules are there")).expect("it is YAML");
     // JSON is YAML.
     let rules = tempfile::NamedTempFile::new().expect("a temporary file");
     std::fs::write(rules.path(), document["spec"].to_string()).expect("the file can be written to");
-    let output = Command::new("promtool").args(["check", "rules"]).arg(rules.path()).output().expect("promtool is installed");
-    assert!(output.status.success(), "promtool: {}", String::from_utf8_lossy(&[output.stdout, output.stderr].concat()));
+    promtool(&["check", "rules"], rules.path());
+
+    let tests = json!({"rule_files": [rules.path()], "evaluation_interval": "1m", "tests": cases});
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::fs::write(file.path(), tests.to_string()).expect("the file can be written to");
+    promtool(&["test", "rules"], file.path());
+}
+
+#[track_caller]
+fn promtool(command: &[&str], file: &Path) {
+    let output = Command::new("promtool").args(command).arg(file).output().expect("promtool is installed");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "promtool {}: {}", command.join(" "), String::from_utf8_lossy(&said));
 }
 
 fn config_of(jobs: &[(&str, Vec<u16>)]) -> String {

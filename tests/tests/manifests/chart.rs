@@ -11,13 +11,30 @@ use super::render::{Deploy, run, schema_faults, source, tool, with_all_component
 /// The values with which the chart and an overlay mean the same.
 const TOKEN: &str = "token.value=0123456789abcdef0123456789abcdef";
 const OPENSHIFT: [&str; 4] = [TOKEN, "fsGroup=null", "route.enabled=true", "image.repository=sitio-control-plane"];
-const ALL_COMPONENTS: [&str; 5] =
-    [TOKEN, "ingress.enabled=true", "ingress.host=sitio.example.com", "monitoring.enabled=true", "grafana.enabled=true"];
+const ALL_COMPONENTS: [&str; 13] = [
+    TOKEN,
+    "ingress.enabled=true",
+    "ingress.host=sitio.example.com",
+    "monitoring.enabled=true",
+    "monitoring.tokenSecret=sitio-metrics-token",
+    "grafana.enabled=true",
+    "webhook.enabled=true",
+    "signIn.usersSecret=sitio-users",
+    "signIn.openid.issuer=https://keycloak.example.com/realms/main",
+    "signIn.openid.clientId=sitio",
+    "signIn.openid.roles=sitio-operators=operator\\,sitio-viewers=viewer",
+    "signIn.openid.existingSecret=sitio-openid",
+    "signIn.openid.caConfigMap=sitio-openid-ca",
+];
+
+/// The label of the objects that the users of the manifests make themselves.
+const OWN: &str = "/metadata/labels/app.kubernetes.io~1part-of";
 
 #[test]
 fn the_chart_makes_the_objects_of_the_overlays() {
     let deploy = Deploy::with_token();
-    let all = parse("kubernetes with all components", &with_all_components(&deploy));
+    let mut all = parse("kubernetes with all components", &with_all_components(&deploy));
+    all.retain(|object| object.value.pointer(OWN) != Some(&"own".into()));
     for (overlay, values) in
         [(deploy.overlay("kubernetes"), &[TOKEN][..]), (deploy.overlay("openshift"), &OPENSHIFT), (all, &ALL_COMPONENTS)]
     {
@@ -42,7 +59,9 @@ fn what_the_chart_makes_passes_the_schemas_and_refers_to_what_is_there() {
     for values in [&[TOKEN][..], &OPENSHIFT, &ALL_COMPONENTS, &own_names] {
         let manifest = rendered(values);
         let sample = Deploy::without_token().overlay("demo");
-        let installation: Vec<Document> = parse("chart", &manifest).into_iter().chain(sample).collect();
+        let mut of_users = parse("of users", &with_all_components(&Deploy::with_token()));
+        of_users.retain(|object| object.value.pointer(OWN) == Some(&"own".into()));
+        let installation: Vec<Document> = parse("chart", &manifest).into_iter().chain(sample).chain(of_users).collect();
         assert_eq!(schema_faults("chart", &manifest), Vec::<String>::new(), "{values:?}");
         assert_eq!(references::dangling(&installation), Vec::<String>::new(), "{values:?}");
     }
@@ -62,9 +81,19 @@ fn values_that_cannot_work_are_refused_by_name() {
         ("token.value=short", "/token/value"),
         ("ingress.enabled=true", "/ingress/host"),
         ("settings.SITIO-X=1", "SITIO-X"),
+        // A value of the chart's own has its place; twice in one container, the last would count.
+        ("settings.SITIO_PUBLIC_URL=https://a.example", "SITIO_PUBLIC_URL"),
         ("fsGroup=staff", "/fsGroup"),
+        ("publicUrl=a.example", "/publicUrl"),
+        ("signIn.openid.issuer=http://sso.example", "/signIn/openid/issuer"),
+        ("signIn.openid.issuer=https://sso.example", "/signIn/openid/clientId"),
+        (
+            "signIn.openid.issuer=https://sso.example signIn.openid.clientId=a signIn.openid.roles=a=viewer",
+            "publicUrl is missing",
+        ),
+        ("monitoring.enabled=true signIn.usersSecret=a", "monitoring.tokenSecret is missing"),
     ] {
-        let output = template(&[value]);
+        let output = template(&value.split(' ').collect::<Vec<_>>());
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(names), "{value}: {said}");
     }
@@ -110,7 +139,7 @@ fn by_name(documents: &[Document]) -> BTreeMap<String, &Value> {
     documents.iter().map(|document| (format!("{} {}", document.kind(), document.name()), &document.value)).collect()
 }
 
-/// One field a line, in alphabetical order, so that a difference is easy to find.
+/// One field a line, in alphabetical order, and named items, too, so that a difference is easy to find.
 fn pretty(value: &Value) -> String {
     let sorted: Value = sorted(value);
     serde_json::to_string_pretty(&sorted).expect("a value is JSON")
@@ -122,7 +151,12 @@ fn sorted(value: &Value) -> Value {
             let fields: BTreeMap<&String, Value> = fields.iter().map(|(name, value)| (name, sorted(value))).collect();
             fields.into_iter().map(|(name, value)| (name.clone(), value)).collect()
         }
-        Value::Array(items) => items.iter().map(sorted).collect(),
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().map(sorted).collect();
+            // The order of variables, mounts and volumes means nothing. What has no names keeps its order.
+            items.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+            items.into()
+        }
         other => other.clone(),
     }
 }

@@ -1,10 +1,11 @@
 //! One YAML document of a manifest, and the fields in it that Kubernetes does not know.
 
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -64,6 +65,11 @@ impl Document {
             ("v1", "Secret") => through::<Secret>(&self.value),
             ("rbac.authorization.k8s.io/v1", "Role") => through::<Role>(&self.value),
             ("rbac.authorization.k8s.io/v1", "RoleBinding") => through::<RoleBinding>(&self.value),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole") => through::<ClusterRole>(&self.value),
+            ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding") => through::<ClusterRoleBinding>(&self.value),
+            ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration") => {
+                through::<MutatingWebhookConfiguration>(&self.value)
+            }
             ("networking.k8s.io/v1", "Ingress") => through::<Ingress>(&self.value),
             ("networking.k8s.io/v1", "NetworkPolicy") => through::<NetworkPolicy>(&self.value),
             ("policy/v1", "PodDisruptionBudget") => through::<PodDisruptionBudget>(&self.value),

@@ -72,12 +72,35 @@ pub(crate) fn documents() -> Vec<Document> {
 }
 
 /// The control plane on Kubernetes with all of its components, as an operator's own overlay adds them.
+///
+/// The Secrets and the ConfigMap that the components expect of their users are made there, too.
 pub(crate) fn with_all_components(deploy: &Deploy) -> String {
-    let own = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../kubernetes]\n\
-               components: [../../components/ingress, ../../components/monitoring, ../../components/grafana]\n";
-    deploy.put("overlays/own/kustomization.yaml", own);
+    deploy.put("overlays/own/kustomization.yaml", OWN_OVERLAY);
     deploy.kustomize("overlays/own")
 }
+
+const OWN_OVERLAY: &str = "
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../kubernetes]
+components:
+  - ../../components/ingress
+  - ../../components/monitoring
+  - ../../components/grafana
+  - ../../components/webhook
+  - ../../components/users
+  - ../../components/openid
+  - ../../components/openid-ca
+generatorOptions:
+  disableNameSuffixHash: true
+  labels: {app.kubernetes.io/name: sitio, app.kubernetes.io/component: own, app.kubernetes.io/part-of: own}
+secretGenerator:
+  - {name: sitio-users, literals: [\"users.yaml=users: []\"]}
+  - {name: sitio-metrics-token, literals: [token=0123456789abcdef0123456789abcdef]}
+  - {name: sitio-openid, literals: [client-secret=0123456789abcdef]}
+configMapGenerator:
+  - {name: sitio-openid-ca, literals: [ca.crt=-----BEGIN CERTIFICATE-----]}
+";
 
 /// What `kubernetes-validate --strict` finds wrong with a manifest, for all versions.
 pub(crate) fn schema_faults(name: &str, manifest: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use scenario::eventually::{SOON, eventually};
 use scenario::prometheus::{Histograms, Prometheus, check_rules, lint};
 use scenario::sidecar::Sidecar;
 use scenario::small_mesh::SmallMesh;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A mesh of two pods, with a different number of requests for each endpoint.
 fn busy_mesh() -> SmallMesh {
@@ -93,7 +93,7 @@ fn the_alerts_and_the_dashboard_ask_for_what_there_is() {
     let mesh = busy_mesh();
     let pages = [mesh.pods[0].admin("/metrics").text(), mesh.api().page("/metrics").expect("the control plane's page")].concat();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/components");
-    check_rules(&folder.join("monitoring/rules.yaml"));
+    check_rules(&folder.join("monitoring/rules.yaml"), &control_plane_down());
     for file in ["monitoring/rules.yaml", "grafana/dashboard.json"] {
         let text = fs::read_to_string(folder.join(file)).expect("it is there");
         let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':');
@@ -104,6 +104,24 @@ fn the_alerts_and_the_dashboard_ask_for_what_there_is() {
             assert!(pages.lines().any(|line| line.split(['{', ' ']).next() == Some(name)), "{file} asks for {name}");
         }
     }
+}
+
+/// Whether the alert fires after ten minutes in which the control plane is up, is down, and is no target at all.
+fn control_plane_down() -> Value {
+    let case = |name: &str, samples: Option<&str>, fires: bool| {
+        let series = samples.map(|values| json!({"series": "up{job=\"sitio-control-plane\"}", "values": values}));
+        let alert = json!({
+            "exp_labels": {"severity": "critical"},
+            "exp_annotations": {
+                "summary": "Prometheus gets no metrics of the control plane",
+                "description": "Traffic goes on with the last rules. See whether its pod is ready, and whether the ServiceMonitor's token is valid.",
+            },
+        });
+        let expected: Vec<Value> = fires.then_some(alert).into_iter().collect();
+        let asked = json!({"eval_time": "10m", "alertname": "SitioControlPlaneDown", "exp_alerts": expected});
+        json!({"name": name, "interval": "1m", "input_series": series.as_slice(), "alert_rule_test": [asked]})
+    };
+    json!([case("up", Some("1x20"), false), case("down", Some("0x20"), true), case("no target", None, true)])
 }
 
 /// The metric labels of a row of the API.
