@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use ::inject::manifest::{Outcome, Report, Verdict, inject, uninject};
 use ::inject::settings::{
     AuthoritySource, Credentials, DEFAULT_AUTHORITY, DEFAULT_CONTROL_PLANE, DEFAULT_IMAGE, DEFAULT_TOKEN, InjectionSettings,
-    TokenSource, control_plane_url,
+    Interception, TokenSource, control_plane_url,
 };
 use ::inject::yaml::{STREAM_BYTES_MAX, YamlStream};
 use anyhow::Context;
@@ -34,6 +34,9 @@ pub(crate) struct InjectOptions {
     /// Print only what would be done, and what cannot be done and why.
     #[arg(long)]
     check: bool,
+    /// Let the kernel redirect the application's port to the sidecar, so that no port changes. It needs NET_ADMIN.
+    #[arg(long)]
+    transparent: bool,
     /// Image of the sidecar.
     #[arg(long, value_name = "IMAGE", default_value = DEFAULT_IMAGE)]
     image: String,
@@ -76,7 +79,8 @@ pub(crate) async fn run(options: InjectOptions, interrupts: Interrupts) -> anyho
         return Ok(refuse("a control plane with http:// would get the token in plain text: use https://, or --allow-plaintext"));
     }
     let credentials = Credentials { token: options.token, authority: options.ca };
-    let settings = InjectionSettings { image: options.image, control_plane: options.control_plane, credentials };
+    let interception = if options.transparent { Interception::Transparent } else { Interception::Ports };
+    let settings = InjectionSettings { image: options.image, control_plane: options.control_plane, credentials, interception };
     let change = move |stream: &YamlStream| inject(stream.documents(), &settings);
     unless_interrupted(
         interrupts,

@@ -6,6 +6,7 @@ mod handlers;
 mod inbound;
 pub mod manifest;
 mod object;
+mod plan;
 mod pod;
 mod record;
 pub mod refusal;

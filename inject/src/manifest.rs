@@ -121,7 +121,10 @@ impl Edit {
             place: object.place.clone(),
             namespace: object.namespace.clone(),
             labels: self.editors[object.document].at(&format!("{path}/metadata/labels")).clone(),
-            sidecar: record.map(|record| MemberPorts { target: record.target_port, sidecar: record.sidecar_port }),
+            // A Service leads to a redirected port as before.
+            sidecar: record
+                .filter(|record| record.probe_port.is_none())
+                .map(|record| MemberPorts { target: record.target_port, sidecar: record.sidecar_port }),
         }
     }
 

@@ -16,7 +16,10 @@ pub(crate) struct PodRecord {
     pub(crate) target_port: u16,
     /// The sidecar's port. No container declared it before, so every declaration of it stems from the injection.
     pub(crate) sidecar_port: u16,
-    /// The port names that probes and handlers used, by container and field: `web/livenessProbe/httpGet/port`.
+    /// The port by which probes reach the application past a redirection. Without one, its port is not redirected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) probe_port: Option<u16>,
+    /// The ports that probes and handlers used, by container and field: `web/livenessProbe/httpGet/port`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub(crate) named: Map<String, Value>,
 }

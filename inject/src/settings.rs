@@ -24,6 +24,18 @@ pub struct InjectionSettings {
     pub control_plane: String,
     /// What the sidecar authenticates with.
     pub credentials: Credentials,
+    /// How traffic gets to the sidecar of a pod whose annotation does not say so.
+    pub interception: Interception,
+}
+
+/// How inbound traffic gets to the sidecar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Interception {
+    /// The sidecar has a port of its own, to which Services lead.
+    #[default]
+    Ports,
+    /// The kernel redirects the application's port, and Services stay. An init container with NET_ADMIN sets this up.
+    Transparent,
 }
 
 impl Default for InjectionSettings {
@@ -32,6 +44,7 @@ impl Default for InjectionSettings {
             image: DEFAULT_IMAGE.to_owned(),
             control_plane: DEFAULT_CONTROL_PLANE.to_owned(),
             credentials: Credentials::default(),
+            interception: Interception::default(),
         }
     }
 }

@@ -7,6 +7,9 @@ use crate::settings::{AuthoritySource, Credentials, InjectionSettings, TokenSour
 /// The name of the injected container.
 pub(crate) const NAME: &str = "sitio-sidecar";
 
+/// The name of the init container that redirects the application's port.
+pub(crate) const REDIRECT_NAME: &str = "sitio-redirect";
+
 /// The volume with the sidecar's token.
 pub(crate) const VOLUME: &str = "sitio-credentials";
 
@@ -72,6 +75,29 @@ pub(crate) fn container(spec: &Value, ports: SidecarPorts, settings: &InjectionS
         container["volumeMounts"] = json!([{"name": VOLUME, "mountPath": FOLDER, "readOnly": true}]);
     }
     container
+}
+
+/// The init container that makes the kernel redirect the application's port to the sidecar, and the probes' port to the
+/// application. It ends before the sidecar starts.
+///
+/// It runs as user 0, because Kubernetes gives a capability to other users only as a bound.
+pub(crate) fn redirect(ports: SidecarPorts, probe_port: u16, settings: &InjectionSettings) -> Value {
+    json!({
+        "name": REDIRECT_NAME,
+        "image": settings.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["redirect", format!("{}:{}", ports.target, ports.port), format!("{probe_port}:{}", ports.target)],
+        // It runs for some milliseconds. The quotas of many projects require these.
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "500m", "memory": "64Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": false,
+            "readOnlyRootFilesystem": true,
+            "runAsNonRoot": false,
+            "runAsUser": 0,
+            "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    })
 }
 
 /// The volume with a service account's token and the published authority, as far as the sidecar gets them in files.

@@ -44,6 +44,7 @@ const UNPROTECTED: &str = "another machine without TLS, which would let others o
 /// Each flag has a variable, and the flag takes precedence; a variable with an empty value counts as not set.
 /// POD_NAME, POD_NAMESPACE, POD_UID, POD_IP and NODE_NAME describe the pod itself, and RUST_LOG sets the log filter (info).
 /// OTEL_EXPORTER_OTLP_ENDPOINT names an OpenTelemetry collector, and the other OTEL variables control what is sent to it.
+/// `sitio-sidecar redirect --help` describes another command, which makes the kernel redirect ports to the sidecar.
 #[derive(Debug, Parser)]
 #[command(name = "sitio-sidecar", version)]
 pub struct SidecarOptions {

@@ -27,6 +27,7 @@ pub mod identity;
 pub mod ledger;
 pub mod protocol;
 pub mod recorder;
+pub mod redirect;
 pub mod resources;
 pub mod rulebook;
 mod setting_values;

@@ -1,6 +1,6 @@
 //! The sidecar's program: reads its configuration, sets up its log, and runs until a signal starts a drain.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,12 +10,16 @@ use sidecar::Ambassador;
 use sidecar::config::SidecarOptions;
 use sidecar::config::environment::ConfigError;
 use sidecar::decorator::not_found_page::NotFoundPage;
+use sidecar::redirect::{self, RedirectOptions};
 use tracing_subscriber::EnvFilter;
 
 /// The exit code for an invalid configuration.
 const MISCONFIGURED: u8 = 2;
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == redirect::COMMAND) {
+        return redirect_ports();
+    }
     let mut options = match SidecarOptions::from_process() {
         Ok(options) => options,
         Err(ConfigError::Usage(usage)) => usage.exit(),
@@ -31,6 +35,21 @@ fn main() -> ExitCode {
     match runtime.and_then(|runtime| runtime.block_on(start(options))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => exit_with(&why, 1),
+    }
+}
+
+/// Redirects ports to the sidecar, as the init container of a pod does, and ends.
+fn redirect_ports() -> ExitCode {
+    let options = match RedirectOptions::from_arguments(std::env::args_os().skip(1)) {
+        Ok(options) => options,
+        Err(usage) => usage.exit(),
+    };
+    match options.apply() {
+        Ok(done) => {
+            let _ = writeln!(std::io::stdout(), "{done}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => exit_with(&anyhow::Error::new(why).context("redirect ports to the sidecar"), 1),
     }
 }
 

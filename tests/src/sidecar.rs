@@ -8,6 +8,7 @@ use anyhow::ensure;
 use crate::client::{Client, Response};
 use crate::eventually::{SOON, eventually};
 use crate::process::{Process, program};
+use crate::vanishing_host::VanishingHost;
 
 /// A running `sitio-sidecar`.
 pub struct Sidecar {
@@ -122,6 +123,16 @@ impl SidecarBuilder {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("ulimit -n {count}; exec \"$0\"")]).arg(self.command.get_program()).env_clear();
         command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Self { command }
+    }
+
+    /// Runs it on another host.
+    #[must_use]
+    pub fn on(self, host: &VanishingHost) -> Self {
+        let mut command = host.command(&self.command.get_program().to_string_lossy());
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // Where `ip` is found.
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
         Self { command }
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use inject::settings::{
-    AuthoritySource, Credentials, DEFAULT_IMAGE, DEFAULT_TOKEN, InjectionSettings, TokenSource, control_plane_url,
+    AuthoritySource, Credentials, DEFAULT_IMAGE, DEFAULT_TOKEN, InjectionSettings, Interception, TokenSource, control_plane_url,
 };
 
 use crate::grpc::admission::PlaintextPolicy;
@@ -107,7 +107,12 @@ impl WebhookSettings {
             data_dir,
             names: ["svc", "svc.cluster.local"].map(|domain| format!("{}.{namespace}.{domain}", self.service)).to_vec(),
             configuration: self.configuration.clone(),
-            injection: InjectionSettings { image: self.image.clone(), control_plane, credentials },
+            injection: InjectionSettings {
+                image: self.image.clone(),
+                control_plane,
+                credentials,
+                interception: Interception::Ports,
+            },
             trust,
             api,
         })

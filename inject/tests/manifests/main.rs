@@ -4,6 +4,7 @@
 mod properties;
 mod refusals;
 mod services;
+mod transparent;
 mod workloads;
 mod yaml;
 

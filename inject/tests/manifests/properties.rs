@@ -48,12 +48,20 @@ fn named(containers: Vec<Value>, prefix: &str) -> Vec<Value> {
 pub(super) fn pod() -> impl Strategy<Value = Value> {
     let annotation = option::of(prop_oneof![Just("80"), Just("8000"), Just("http"), Just("x")]);
     let init = option::of(vec(container(), 1..3));
-    (vec(container(), 1..4), init, annotation, any::<bool>()).prop_map(|(containers, init, port, labelled)| {
+    let transparent = option::of(prop_oneof![Just("true"), Just("false")]);
+    let parts = (vec(container(), 1..4), init, annotation, any::<bool>(), transparent);
+    parts.prop_map(|(containers, init, port, labelled, transparent)| {
         let mut metadata = Map::new();
         if labelled {
             metadata.insert("labels".to_owned(), json!({"app": "web"}));
         }
-        metadata.extend(port.map(|port| ("annotations".to_owned(), json!({"sitio.dev/port": port, "other": "x"}))));
+        metadata.extend(port.map(|port| {
+            let mut annotations = json!({"sitio.dev/port": port, "other": "x"});
+            if let Some(answer) = transparent {
+                annotations["sitio.dev/transparent"] = json!(answer);
+            }
+            ("annotations".to_owned(), annotations)
+        }));
         let mut pod =
             json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": named(containers, "app")}});
         if let Some(init) = init {

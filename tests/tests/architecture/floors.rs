@@ -36,7 +36,19 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
     (
         "sidecar",
         &[
-            &["body", "forwarding", "head", "identity", "protocol", "resources", "setting_values", "socket", "timeouts", "tls"],
+            &[
+                "body",
+                "forwarding",
+                "head",
+                "identity",
+                "protocol",
+                "redirect",
+                "resources",
+                "setting_values",
+                "socket",
+                "timeouts",
+                "tls",
+            ],
             &["decorator", "rulebook", "target"],
             &["recorder", "tap", "upstream"],
             &["exchange"],

@@ -64,6 +64,25 @@ fn a_manifest_is_injected_and_taken_back_byte_for_byte() {
 }
 
 #[test]
+fn a_transparent_injection_changes_no_port_says_what_it_needs_and_is_taken_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (app, injected) = (folder.path().join("app.yaml"), folder.path().join("injected.yaml"));
+    fs::write(&app, APP).unwrap();
+
+    let output = sitio(&["inject", "--transparent"], &[&app]);
+
+    assert!(
+        output.err.contains("Deployment web: the kernel redirects port 8000 to it; sitio-redirect needs NET_ADMIN"),
+        "{output:?}"
+    );
+    assert!(!output.err.contains("Service"), "{output:?}");
+    let text = output.success();
+    assert!(text.contains("      targetPort: 8000   # the application's\n") && text.contains("- NET_ADMIN\n"), "{text}");
+    fs::write(&injected, text).unwrap();
+    assert_eq!(sitio(&["uninject"], &[&injected]).success(), APP);
+}
+
+#[test]
 fn a_check_says_why_a_pod_cannot_be_injected_and_hides_what_a_terminal_obeys() {
     let folder = tempfile::tempdir().unwrap();
     let (app, agent) = (folder.path().join("app.yaml"), folder.path().join("agent.yaml"));

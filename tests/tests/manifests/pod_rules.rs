@@ -16,14 +16,14 @@ pub(crate) const NO_FIXED_USER: &str = "no fixed user or group";
 const NO_ESCALATION: &str = "allowPrivilegeEscalation is false";
 const NO_PRIVILEGES: &str = "not privileged";
 const READ_ONLY_ROOT: &str = "readOnlyRootFilesystem is true";
-const NO_CAPABILITIES: &str = "all capabilities are dropped, none added";
+pub(crate) const NO_CAPABILITIES: &str = "all capabilities are dropped, none added";
 const RESOURCES: &str = "requests and limits for CPU and memory";
-const PROBES: &str = "startup, liveness and readiness probes";
+pub(crate) const PROBES: &str = "startup, liveness and readiness probes";
 
 const WITHIN_LIMITS: &str = "no request is over its limit";
 const MOUNTED: &str = "mounts and volumes are the same";
 const PORTS: &str = "port names are short and unique, and so are port numbers";
-const PROBED_PORTS: &str = "probes ask a port of their container";
+pub(crate) const PROBED_PORTS: &str = "probes ask a port of their container";
 // A native sidecar starts before its service: one that waits for the service would wait for ever. And a
 // liveness probe on readiness would restart whatever drains, or waits for another program.
 const NO_DEADLOCK: &str = "only readiness probes ask /readyz";

@@ -93,6 +93,30 @@ async fn recorded_pods_get_a_sidecar_that_passes_every_rule() {
     cluster.end().await;
 }
 
+#[tokio::test]
+async fn a_pod_that_asks_for_it_is_redirected_and_only_its_init_container_breaks_rules() {
+    let cluster = Cluster::start(configuration()).await;
+    for (name, mut review) in recorded().map(|(name, review)| (name, with_port(review))) {
+        review["request"]["object"]["metadata"]["annotations"]["sitio.dev/transparent"] = json!("true");
+
+        let response = cluster.review(&review).await;
+
+        let pod = patched(&review, &response);
+        let names: Vec<&Value> = pod["spec"]["initContainers"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+        assert_eq!(names, ["sitio-redirect", "sitio-sidecar"], "{name}");
+        assert_eq!(schema_faults(name, &with_name(&pod).to_string()), [""; 0]);
+        let broken = pod_rules::broken(&deployed(name, &pod));
+        let of_ours = broken.iter().filter(|fault| fault.contains("container sitio-"));
+        let exceptions = [pod_rules::NO_FIXED_USER, pod_rules::NO_CAPABILITIES, pod_rules::PROBES, pod_rules::PROBED_PORTS];
+        for fault in of_ours {
+            let is_known = fault.contains("sitio-redirect") && exceptions.iter().any(|rule| fault.ends_with(rule));
+            assert!(is_known, "{name}: {fault}");
+        }
+        assert!(cluster.review(&with_object(&review, &pod)).await["patch"].is_null(), "{name}: the API server may ask twice");
+    }
+    cluster.end().await;
+}
+
 /// A pod that is created without a name gets one after the admission.
 fn with_name(pod: &Value) -> Value {
     let mut pod = pod.clone();

@@ -11,4 +11,5 @@ mod not_found;
 mod peers;
 mod smuggling;
 mod startup;
+mod transparent;
 mod vanished;
