@@ -16,9 +16,11 @@ const TRANSPARENT: &str = "sitio.dev/transparent";
 /// The annotation with the sidecar's port.
 const SIDECAR_PORT: &str = "sitio.dev/sidecar-port";
 
-/// The ports that the sidecar takes by default, in order of preference. Applications seldom have an undeclared port among
-/// those from 18080 on.
-const PORTS: [u16; 6] = [8080, 8087, 18_080, 18_087, 28_080, 28_087];
+/// The ports that the sidecar takes by default, in order of preference.
+///
+/// Applications listen on usual ports, such as 8080, without declaring them. The sidecar starts first, so an application
+/// would find its port taken; and of the webhook's choice its author sees nothing.
+const PORTS: [u16; 4] = [18_080, 18_087, 28_080, 28_087];
 
 /// The same for the sidecar's admin port.
 const ADMIN_PORTS: [u16; 3] = [9191, 19_191, 29_191];

@@ -36,7 +36,7 @@ fn numbers_are_moved_and_moved_back() {
 
     let (after, reports) = injected(&before);
 
-    assert_eq!(targets(&after[0]), [&json!(8080), &json!(8080), &json!(9090), &json!(8000)]);
+    assert_eq!(targets(&after[0]), [&json!(18080), &json!(18080), &json!(9090), &json!(8000)]);
     assert_eq!(of(&reports, "Service web").unwrap().verdict, Verdict::Changed);
     assert_eq!(uninjected(&after), before);
     let (again, _) = injected(&after);
@@ -50,7 +50,7 @@ fn names_follow_by_themselves() {
     let (after, reports) = injected(&before);
 
     assert_eq!(after[0], before[0]);
-    assert_eq!(after[1]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"], 8080);
+    assert_eq!(after[1]["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"], 18080);
     assert_eq!(of(&reports, "Service web"), None);
     assert_eq!(uninjected(&after), before);
 }
@@ -69,7 +69,7 @@ fn a_service_of_another_pod_or_namespace_stays() {
     assert_eq!(after[..3], before[..3]);
     let remarks = &of(&reports, "Deployment a/web").unwrap().remarks;
     assert!(
-        remarks.iter().any(|remark| remark.contains("kubectl patch service NAME") && remark.contains("\"value\":8080")),
+        remarks.iter().any(|remark| remark.contains("kubectl patch service NAME") && remark.contains("\"value\":18080")),
         "{remarks:?}"
     );
 }
@@ -96,7 +96,7 @@ fn a_policy_that_shuts_the_sidecar_out_is_pointed_out() {
 
     assert_eq!(after[1], before[1]);
     let report = of(&reports, "NetworkPolicy web").unwrap();
-    assert_eq!((&report.verdict, report.remarks[0].contains("admit port 8080")), (&Verdict::ToDo, true), "{report:?}");
+    assert_eq!((&report.verdict, report.remarks[0].contains("admit port 18080")), (&Verdict::ToDo, true), "{report:?}");
 }
 
 #[test]

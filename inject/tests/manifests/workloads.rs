@@ -37,16 +37,16 @@ fn a_deployment_gets_a_native_sidecar_that_takes_over_the_port_name() {
     let pod = &after[0]["spec"]["template"];
     let sidecar = &pod["spec"]["initContainers"][0];
     assert_eq!((&sidecar["name"], &sidecar["restartPolicy"]), (&json!("sitio-sidecar"), &json!("Always")));
-    assert_eq!(variable(sidecar, "PORT")["value"], "8080");
+    assert_eq!(variable(sidecar, "PORT")["value"], "18080");
     assert_eq!(variable(sidecar, "TARGET_PORT")["value"], "8000");
     assert_eq!(variable(sidecar, "SITIO_CONTROL_PLANE")["value"], "https://sitio-grpc:8091");
     assert_eq!(variable(sidecar, "POD_UID")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.uid");
     let web = &pod["spec"]["containers"][0];
-    assert_eq!(web["ports"], json!([{"name": "http", "containerPort": 8080}]));
+    assert_eq!(web["ports"], json!([{"name": "http", "containerPort": 18080}]));
     assert_eq!(web["readinessProbe"]["httpGet"]["port"], 8000, "probes ask the application");
     assert_eq!(web["livenessProbe"]["tcpSocket"]["port"], 8000);
     assert_eq!((reports[0].place.as_str(), &reports[0].verdict), ("Deployment shop/web", &Verdict::Changed));
-    assert_eq!(reports[0].remarks[0], "added the sidecar on port 8080; it forwards to port 8000");
+    assert_eq!(reports[0].remarks[0], "added the sidecar on port 18080; it forwards to port 8000");
 }
 
 #[test]
@@ -137,18 +137,18 @@ spec:
 
 #[test]
 fn ports_that_are_taken_are_left_alone() {
-    let yaml = "
+    let yaml = r#"
 apiVersion: v1
 kind: Pod
-metadata: {name: java}
+metadata: {name: java, annotations: {sitio.dev/port: "8080"}}
 spec:
-  containers: [{name: java, ports: [{containerPort: 8080}]}]
+  containers: [{name: java, ports: [{containerPort: 18080}, {containerPort: 8080}]}]
   initContainers: [{name: agent, restartPolicy: Always, ports: [{containerPort: 9191}]}]
-";
+"#;
     let (after, _) = injected(&documents(yaml));
 
     let sidecar = &after[0]["spec"]["initContainers"][0];
-    assert_eq!(variable(sidecar, "PORT")["value"], "8087", "the articles' Java service has its port fixed");
+    assert_eq!(variable(sidecar, "PORT")["value"], "18087", "not the undeclared 8087 either, which the application may use");
     assert_eq!(variable(sidecar, "TARGET_PORT")["value"], "8080");
     assert_eq!(variable(sidecar, "SITIO_ADMIN_PORT")["value"], "19191");
     assert_eq!(after[0]["spec"]["containers"], documents(yaml)[0]["spec"]["containers"], "a port without a name says nothing");

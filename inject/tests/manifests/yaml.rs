@@ -115,7 +115,7 @@ spec:
     assert!(after.rewritten.is_empty());
     assert!(after.text.contains("  initContainers:\n    - name: sitio-sidecar\n"), "{}", after.text);
     assert!(after.text.contains("    # Runs first.\n    - name: proxy\n"), "{}", after.text);
-    assert!(after.text.contains("- {name: http, containerPort: 8080}") && after.text.contains("{port: 8000}"), "{}", after.text);
+    assert!(after.text.contains("- {name: http, containerPort: 18080}") && after.text.contains("{port: 8000}"), "{}", after.text);
     assert!(after.text.contains("      emptyDir: {}\n    - name: sitio-credentials\n"), "{}", after.text);
     assert_eq!(uninjected(&after.text).text, text);
 }

@@ -51,11 +51,11 @@ fn a_manifest_is_injected_and_taken_back_byte_for_byte() {
 
     let output = sitio(&["inject", "--control-plane", "https://sitio-grpc.mesh:8091"], &[&app]);
 
-    assert!(output.err.contains("Deployment web: added the sidecar on port 8080; it forwards to port 8000"), "{output:?}");
+    assert!(output.err.contains("Deployment web: added the sidecar on port 18080; it forwards to port 8000"), "{output:?}");
     assert!(output.err.contains("Service web: its port 80 now leads to the sidecar"), "{output:?}");
     let text = output.success();
     assert!(
-        text.contains("  name: web   # the page\n") && text.contains("      targetPort: 8080   # the application's\n"),
+        text.contains("  name: web   # the page\n") && text.contains("      targetPort: 18080   # the application's\n"),
         "{text}"
     );
     assert!(text.contains("              value: https://sitio-grpc.mesh:8091\n"), "{text}");

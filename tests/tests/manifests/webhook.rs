@@ -80,7 +80,7 @@ async fn recorded_pods_get_a_sidecar_that_passes_every_rule() {
         let sidecar = &pod["spec"]["initContainers"][0];
         assert_eq!((&sidecar["name"], &sidecar["restartPolicy"]), (&json!("sitio-sidecar"), &json!("Always")), "{name}");
         let ports = &pod["spec"]["containers"][0]["ports"];
-        assert_eq!(*ports, json!([{"name": "http", "containerPort": 8080}]), "a Service that names the port follows");
+        assert_eq!(*ports, json!([{"name": "http", "containerPort": 18080}]), "a Service that names the port follows");
         assert_eq!(pod["spec"]["containers"][0]["readinessProbe"]["httpGet"]["port"], 8000);
         assert_eq!(schema_faults(name, &with_name(&pod).to_string()), [""; 0]);
         assert!(response["warnings"].is_null(), "{response}");
