@@ -13,6 +13,14 @@ pub(crate) struct Editor {
     operations: Vec<PatchOperation>,
 }
 
+/// A part of a document as it was.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    path: String,
+    value: Value,
+    operations: usize,
+}
+
 impl Editor {
     pub(crate) fn new(document: &Value) -> Self {
         Self { value: document.clone(), operations: Vec::new() }
@@ -56,6 +64,19 @@ impl Editor {
         };
         let emptied = if siblings == 1 && !parent.is_empty() { parent } else { path };
         self.apply(PatchOperation::Remove(RemoveOperation { path: pointer(emptied) }))
+    }
+
+    /// The value at a path, and how many operations there are, to go back to.
+    pub(crate) fn checkpoint(&self, path: &str) -> Checkpoint {
+        Checkpoint { path: path.to_owned(), value: self.at(path).clone(), operations: self.operations.len() }
+    }
+
+    /// Takes back all since a checkpoint. No operation since then may have been outside of its path.
+    pub(crate) fn go_back(&mut self, to: Checkpoint) {
+        self.operations.truncate(to.operations);
+        if let Some(value) = self.value.pointer_mut(&to.path) {
+            *value = to.value;
+        }
     }
 
     /// The operations so far.

@@ -98,10 +98,11 @@ impl Edit {
     /// Runs a change of one object. One that is refused half way leaves nothing behind.
     fn attempt<T>(&mut self, object: &Object, change: impl FnOnce(&mut Editor) -> Result<T, Refusal>) -> Result<T, Refusal> {
         let editor = &mut self.editors[object.document];
-        let before = editor.clone();
+        // Of this object alone: a List may have thousands.
+        let before = editor.checkpoint(&object.path);
         let outcome = change(editor);
         if outcome.is_err() {
-            *editor = before;
+            editor.go_back(before);
         }
         outcome
     }

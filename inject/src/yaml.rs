@@ -1,6 +1,7 @@
 //! Applies JSON patches to the text of a YAML stream, so that comments, order and quoting stay as they are.
 
 mod emit;
+mod items;
 mod splice;
 mod tree;
 
@@ -10,7 +11,7 @@ use json_patch::Patch;
 use saphyr_parser::{Event, Parser};
 use serde_json::Value;
 
-use crate::yaml::splice::splice;
+use crate::yaml::items::splice_all;
 
 /// The largest stream that is read, in bytes. `kubectl get --all-namespaces` of a thousand pods is about as large.
 pub const STREAM_BYTES_MAX: usize = 16 << 20;
@@ -78,7 +79,7 @@ impl YamlStream {
             let operations = patches.get(at).map_or(&[][..], |patch| &patch.0);
             let mut wanted = before.clone();
             json_patch::patch(&mut wanted, operations)?;
-            let in_place = operations.iter().try_fold(part.clone(), |part, operation| splice(&part, operation));
+            let in_place = if operations.is_empty() { Some(part.clone()) } else { splice_all(part, operations) };
             // The text is used only if a parser reads what is wanted in it.
             let in_place = in_place.filter(|text| document(text).is_ok_and(|read| read == wanted));
             let is_rewritten = in_place.is_none();

@@ -26,6 +26,17 @@ pub(crate) fn splice(text: &str, operation: &PatchOperation) -> Option<String> {
     }
 }
 
+/// The lines of an item of a list in block style, from its dash to the next one's; `None` if it does not begin its line.
+pub(crate) fn dashed_lines(text: &str, items: &[Node], at: usize) -> Option<Range<usize>> {
+    let splice = Splice { text, scalars: scalar_text, lists: ListIndent::Indented };
+    let begin = |item: &Node| Some(splice.line(splice.dash(item)?));
+    let end = match items.get(at + 1) {
+        Some(next) => begin(next)?,
+        None => splice.next_line(items.get(at)?.span.end),
+    };
+    Some(begin(items.get(at)?)?..end)
+}
+
 struct Splice<'a> {
     text: &'a str,
     /// How scalars are written that replace plain ones.

@@ -225,3 +225,58 @@ proptest! {
         }
     }
 }
+
+/// A List of so many Deployments with a Service each, as blocks or as JSON.
+fn list(length: usize) -> (String, String) {
+    let mut block = "apiVersion: v1\nitems:\n".to_owned();
+    let mut items = Vec::new();
+    for at in 0..length {
+        let item = format!(
+            "# the deployment {at}\n- apiVersion: apps/v1\n  kind: Deployment\n  metadata: {{name: web{at}}}\n  spec:\n    template:\n      \
+             metadata: {{labels: {{app: web{at}}}}}\n      spec:\n        containers:\n        - name: web   # the page\n          \
+             ports:\n          - containerPort: 8000\n            name: http\n\
+             - {{apiVersion: v1, kind: Service, metadata: {{name: web{at}}}, spec: {{selector: {{app: web{at}}}, ports: [{{port: 80, targetPort: 8000}}]}}}}\n"
+        );
+        block.push_str(&item);
+        items.push(item);
+    }
+    block.push_str("kind: List   # the end\n");
+    let value: Value = serde_norway::from_str(&block).unwrap();
+    (block, serde_json::to_string_pretty(&value).unwrap())
+}
+
+#[test]
+fn a_list_is_changed_item_by_item_and_back() {
+    let (block, json) = list(3);
+    for text in [block.replace('\n', "\r\n"), block, json] {
+        let stream = YamlStream::parse(&text).unwrap();
+        let outcome = inject(stream.documents(), &InjectionSettings::default());
+        let injected = stream.patched(&outcome.patches).unwrap();
+        assert!(injected.rewritten.is_empty(), "{}", injected.text);
+        assert_eq!(injected.text.matches("sitio-sidecar:").count(), 3, "{}", injected.text);
+        assert_eq!(injected.text.matches("# the page").count(), text.matches("# the page").count());
+
+        let stream = YamlStream::parse(&injected.text).unwrap();
+        let back = stream.patched(&uninject(stream.documents()).patches).unwrap();
+        assert_eq!(back.text, text);
+    }
+}
+
+#[test]
+fn the_time_for_a_big_list_grows_with_its_length() {
+    let time = |length: usize| {
+        let (block, _) = list(length);
+        let begin = std::time::Instant::now();
+        let stream = YamlStream::parse(&block).unwrap();
+        let outcome = inject(stream.documents(), &InjectionSettings::default());
+        let injected = stream.patched(&outcome.patches).unwrap();
+        assert!(injected.rewritten.is_empty() && injected.text.matches("sitio-sidecar:").count() == length);
+        begin.elapsed()
+    };
+    time(10);
+
+    let (short, long) = (time(100), time(1_000));
+
+    // Ten times the length took a hundred times as long when each operation parsed and copied the whole List.
+    assert!(long < 40 * short, "{short:?} for 100 workloads, and {long:?} for 1,000");
+}
