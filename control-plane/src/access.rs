@@ -18,6 +18,7 @@ pub mod openid;
 pub mod password;
 pub mod policy;
 mod refusal;
+mod return_address;
 mod sender;
 pub mod sessions;
 pub mod settings;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::access::policy::Access;
 use crate::access::refusal::html;
-use crate::access::sessions::SessionOwner;
+use crate::access::sessions::owner::SessionOwner;
 use crate::dashboard::root::Root;
 use crate::model::principal::Principal;
 
@@ -76,8 +76,8 @@ async fn sign_out(State(access): State<Arc<Access>>, headers: HeaderMap, Form(fo
             if form.sessions == "all" { access.sessions.end_all_like(session).await } else { access.sessions.end(session).await };
         owner = ended;
     }
-    let there = match (&access.options.openid, owner) {
-        (Some(openid), Some(SessionOwner::OpenId { id_token, .. })) => openid.sign_out(&id_token).await,
+    let there = match (&access.options.openid, owner.as_deref()) {
+        (Some(openid), Some(SessionOwner::OpenId { id_token, .. })) => openid.sign_out(id_token).await,
         _ => None,
     };
     let page = html(StatusCode::OK, &SignedOutPage { root: Root::BESIDE, title: "Signed out", leads_on: there.is_some() });

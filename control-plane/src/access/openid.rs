@@ -13,12 +13,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::access::accounts::is_name;
+use crate::access::accounts::{Fingerprint, fingerprint, is_name};
 use crate::access::openid::flow::SignInFlow;
 use crate::access::openid::provider::{Provider, ProviderError, json};
 use crate::access::openid::role_map::{Grant, RoleMap, roles_at};
 use crate::access::openid::settings::OpenIdSettings;
-use crate::access::sessions::SessionOwner;
+use crate::access::sessions::owner::SessionOwner;
 use crate::public_url::PublicUrl;
 
 pub(super) mod flow;
@@ -26,6 +26,9 @@ pub(super) mod pages;
 mod provider;
 pub mod role_map;
 pub mod settings;
+
+/// The path that leads to the provider.
+pub(super) const BEGIN: &str = "/sign-in/openid";
 
 /// The path that the provider leads back to, below the public URL.
 pub(super) const CALLBACK: &str = "/sign-in/openid/callback";
@@ -44,6 +47,7 @@ pub struct OpenId {
     roles: RoleMap,
     redirect_uri: String,
     signed_out_uri: String,
+    grants: Fingerprint,
 }
 
 /// Why a sign-in at the provider opened no session.
@@ -81,6 +85,9 @@ impl OpenId {
     pub fn from_settings(settings: &OpenIdSettings, public_url: Option<&PublicUrl>) -> Result<Option<Self>, String> {
         let (Some(issuer), Some(client_id)) = (settings.issuer.clone(), settings.client_id.clone()) else { return Ok(None) };
         settings.check()?;
+        // What decides a role: who the users are, and what their claims are worth.
+        let grants = (&issuer, &client_id, &settings.scopes, &settings.roles_claim, &settings.roles);
+        let grants = fingerprint(&format!("{grants:?}"));
         let public_url = public_url.ok_or("SITIO_OIDC_ISSUER needs SITIO_PUBLIC_URL: the provider leads browsers back there")?;
         Ok(Some(Self {
             provider: Provider::new(settings, issuer)?,
@@ -91,7 +98,13 @@ impl OpenId {
             roles: settings.roles.clone().unwrap_or_default(),
             redirect_uri: format!("{}{CALLBACK}", public_url.address()),
             signed_out_uri: format!("{}/sign-in", public_url.address()),
+            grants,
         }))
+    }
+
+    /// The fingerprint of the settings that decide a user's role. A session that began under others is over.
+    pub(super) fn grants(&self) -> Fingerprint {
+        self.grants
     }
 
     /// The host of the provider, as its button names it.
@@ -156,7 +169,7 @@ impl OpenId {
         };
         let id_token = Some(tokens.id_token).filter(|token| token.len() <= ID_TOKEN_BYTES_MAX).unwrap_or_default();
         let namespaces = namespaces.map(|names| names.into_iter().collect());
-        Ok(SessionOwner::OpenId { subject: claims.sub, name, role, namespaces, id_token })
+        Ok(SessionOwner::OpenId { subject: claims.sub, name, role, namespaces, grants: self.grants, id_token })
     }
 
     /// The claims of an id token (OpenID Connect Core 1.0, section 3.1.3.7).
@@ -214,4 +227,40 @@ fn name(claims: &Value, subject: &str) -> String {
     let claimed = ["preferred_username", "email", "name"].into_iter().filter_map(|claim| claims[claim].as_str());
     let known = claimed.chain([subject]).find(|name| is_name(name)).map(str::to_owned);
     known.unwrap_or_else(|| "openid-user".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grants(change: impl FnOnce(&mut OpenIdSettings)) -> Fingerprint {
+        let mut settings = OpenIdSettings {
+            issuer: Some("http://127.0.0.1:1".to_owned()),
+            client_id: Some("sitio".to_owned()),
+            scopes: "openid profile".to_owned(),
+            roles_claim: "groups".to_owned(),
+            roles: "admins=operator,staff=viewer:shop".parse().ok(),
+            ..OpenIdSettings::default()
+        };
+        change(&mut settings);
+        let public_url = "http://127.0.0.1:8090".parse().unwrap();
+        OpenId::from_settings(&settings, Some(&public_url)).unwrap().unwrap().grants()
+    }
+
+    #[test]
+    fn settings_that_decide_a_role_end_the_sessions_of_others() {
+        let now = grants(|_| {});
+        assert_eq!(now, grants(|_| {}), "a restart ends none");
+        let changes: [fn(&mut OpenIdSettings); 6] = [
+            |settings| settings.issuer = Some("http://127.0.0.1:2".to_owned()),
+            |settings| settings.client_id = Some("other".to_owned()),
+            |settings| settings.scopes = "openid".to_owned(),
+            |settings| settings.roles_claim = "realm_access.roles".to_owned(),
+            |settings| settings.roles = "admins=viewer,staff=viewer:shop".parse().ok(),
+            |settings| settings.roles = "admins=operator,staff=viewer:shop+cart".parse().ok(),
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            assert_ne!(now, grants(change), "change {at}");
+        }
+    }
 }

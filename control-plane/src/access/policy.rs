@@ -11,12 +11,13 @@ use tokio_util::sync::CancellationToken;
 use crate::access::accounts::file::UsersFile;
 use crate::access::accounts::fingerprint;
 use crate::access::caller::TrustedProxies;
-use crate::access::openid::{self, OpenId};
+use crate::access::openid::{BEGIN, CALLBACK, OpenId};
 use crate::access::password::PasswordChecks;
 use crate::access::refusal::AccessDenied;
 use crate::access::sender::{RequestKind, is_foreign, is_ours, names_us};
 use crate::access::sessions::cookie::Cookies;
-use crate::access::sessions::{Session, SessionOwner, Sessions};
+use crate::access::sessions::owner::SessionOwner;
+use crate::access::sessions::{Session, Sessions};
 use crate::attempt_limiter::{Guess, Guesses};
 use crate::http::PeerAddr;
 use crate::model::principal::{Namespaces, Principal, SignInEnd};
@@ -31,7 +32,7 @@ pub(super) const SIGN_IN: &str = "/sign-in";
 const TOKEN_HOLDER: &str = "token";
 
 /// Paths that need no sign-in: Kubernetes cannot sign in, and the sign-in page needs its style.
-const OPEN_TO_ALL: [&str; 6] = ["/livez", "/readyz", SIGN_IN, openid::pages::BEGIN, openid::CALLBACK, dashboard::assets::ICON];
+const OPEN_TO_ALL: [&str; 6] = ["/livez", "/readyz", SIGN_IN, BEGIN, CALLBACK, dashboard::assets::ICON];
 
 /// How often the users file is read, and how soon a session ends that has expired or whose user was removed.
 const REFRESH_EVERY: Duration = Duration::from_secs(2);
@@ -112,7 +113,7 @@ impl Access {
             return Err(AccessDenied::host());
         }
         // The provider leads back by a link of another site, which its state guards.
-        let is_sign_in = [SIGN_IN, openid::pages::BEGIN, openid::CALLBACK].contains(&path);
+        let is_sign_in = [SIGN_IN, BEGIN, CALLBACK].contains(&path);
         let target = if dashboard::is_page(path) || is_sign_in { RequestKind::Page } else { RequestKind::Other };
         if is_foreign(request.method(), headers, target) {
             return Err(AccessDenied::origin());
@@ -167,12 +168,15 @@ impl Access {
                 let account = &accounts.user(name)?.account;
                 (account.credential == *credential).then(|| account.principal())
             }
-            SessionOwner::OpenId { name, role, namespaces, .. } => self.options.openid.as_ref().map(|_| Principal {
-                name: name.as_str().into(),
-                role: *role,
-                namespaces: namespaces.clone().map_or(Namespaces::All, Namespaces::from_names),
-                ..token_holder()
-            }),
+            SessionOwner::OpenId { name, role, namespaces, grants, .. } => {
+                let openid = self.options.openid.as_ref()?;
+                (openid.grants() == *grants).then(|| Principal {
+                    name: name.as_str().into(),
+                    role: *role,
+                    namespaces: namespaces.clone().map_or(Namespaces::All, Namespaces::from_names),
+                    ..token_holder()
+                })
+            }
         }
     }
 

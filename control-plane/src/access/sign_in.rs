@@ -19,7 +19,9 @@ use crate::access::openid::OpenId;
 use crate::access::password::PASSWORD_BYTES_MAX;
 use crate::access::policy::{Access, SIGN_IN};
 use crate::access::refusal::{AccessDenied, Wants, html};
-use crate::access::sessions::{SESSION, SessionOwner};
+use crate::access::return_address::{encoded, own};
+use crate::access::sessions::SESSION;
+use crate::access::sessions::owner::SessionOwner;
 use crate::attempt_limiter::Guess;
 use crate::clock;
 use crate::dashboard::root::Root;
@@ -38,20 +40,6 @@ pub(super) fn address(uri: &Uri) -> String {
     let Some(root) = Root::from_path(uri.path()) else { return SIGN_IN.to_owned() };
     let back = uri.path_and_query().map_or("/", |back| back.as_str());
     format!("{root}{}?next={}", &SIGN_IN[1..], encoded(back))
-}
-
-/// A word that came from elsewhere, as it may stand in a log.
-pub(super) fn log_word(word: &str) -> String {
-    word.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect()
-}
-
-/// A text in a query.
-pub(super) fn encoded(text: &str) -> String {
-    let letter = |byte: u8| {
-        let is_plain = byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
-        if is_plain { (byte as char).to_string() } else { format!("%{byte:02X}") }
-    };
-    text.bytes().map(letter).collect()
 }
 
 #[derive(Template)]
@@ -181,12 +169,4 @@ fn form(access: &Access, status: StatusCode, attempt: &Attempt, problem: &str) -
         has_token: options.shared_token().is_some(),
     };
     html(status, &page)
-}
-
-/// A local path, so that a sign-in never ends on a page of another site.
-pub(super) fn own(next: &str) -> String {
-    // Browsers remove tabs and line breaks from an address before they parse it.
-    let is_odd = |letter: char| letter == '\\' || letter.is_control();
-    let is_ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(is_odd);
-    if is_ours { next.to_owned() } else { "/".to_owned() }
 }

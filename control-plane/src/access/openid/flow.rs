@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 
 use crate::access::accounts::fingerprint;
+use crate::access::return_address::{decoded, encoded, own};
 use crate::access::sessions::cookie::Cookies;
-use crate::access::sign_in::{encoded, own};
 use crate::dashboard;
 
 /// How long the sign-in at the provider may take.
@@ -23,7 +23,7 @@ const NEXT_BYTES_MAX: usize = 1024;
 
 /// What belongs together in one sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::access) struct SignInFlow {
+pub(crate) struct SignInFlow {
     /// Compared with what comes back, so that no other page can complete a sign-in (RFC 6749, section 10.12).
     pub(super) state: String,
     /// Compared with the id token, so that no token of another sign-in is accepted.
@@ -69,21 +69,6 @@ impl SignInFlow {
         }
         Some(Self { state: own_state, nonce, verifier, next: own(&decoded(&next)), began_s })
     }
-}
-
-/// Decodes what [`encoded`] has made.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let digits = std::str::from_utf8(&rest[1..rest.len().min(3)]).ok();
-        let code = digits.filter(|_| *byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        (bytes, rest) = match code {
-            Some(code) => ([bytes, vec![code]].concat(), &rest[3..]),
-            None => ([bytes, vec![*byte]].concat(), after),
-        };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

@@ -10,18 +10,15 @@ use axum::routing::get;
 use serde::Deserialize;
 
 use crate::access::openid::flow::SignInFlow;
-use crate::access::openid::{CALLBACK, OpenId, OpenIdFailure};
+use crate::access::openid::{BEGIN, CALLBACK, OpenId, OpenIdFailure};
 use crate::access::policy::Access;
 use crate::access::refusal::{AccessDenied, Wants};
-use crate::access::sessions::{SESSION, SessionOwner};
-use crate::access::sign_in::log_word;
+use crate::access::sessions::SESSION;
+use crate::access::sessions::owner::SessionOwner;
 use crate::clock;
 use crate::http::PeerAddr;
 
-/// The path that leads to the provider.
-pub(in crate::access) const BEGIN: &str = "/sign-in/openid";
-
-pub(in crate::access) fn routes(access: Arc<Access>) -> Router {
+pub(crate) fn routes(access: Arc<Access>) -> Router {
     Router::new().route(BEGIN, get(begin)).route(CALLBACK, get(complete)).with_state(access)
 }
 
@@ -104,4 +101,9 @@ fn page(refusal: AccessDenied, path: &str) -> Response {
 
 fn no_provider() -> Response {
     (StatusCode::NOT_FOUND, "this control plane has no OpenID provider\n").into_response()
+}
+
+/// A word that came from elsewhere, as it may stand in a log.
+fn log_word(word: &str) -> String {
+    word.chars().filter(|letter| letter.is_ascii_alphanumeric() || *letter == '_').take(64).collect()
 }

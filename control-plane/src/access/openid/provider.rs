@@ -50,7 +50,7 @@ pub(super) struct Endpoints {
 
 /// Why the provider gave no usable answer.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::access) enum ProviderError {
+pub(crate) enum ProviderError {
     /// It cannot be reached.
     #[error("{what}: {why}")]
     Unreachable { what: String, why: String },

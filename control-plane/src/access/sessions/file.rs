@@ -3,11 +3,13 @@
 //! Several control planes that share sign-ins would share what this file stores, and nothing else of a session.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
-use crate::access::accounts::{Fingerprint, fingerprint};
-use crate::access::sessions::SessionOwner;
+use crate::access::accounts::Fingerprint;
+use crate::access::sessions::owner::SessionOwner;
 use crate::data_folder;
 
 /// The file, in the data folder.
@@ -18,11 +20,11 @@ const KEY_FILE: &str = "session.key";
 
 /// One session on disk.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct StoredSession {
+pub struct StoredSession<Owner = SessionOwner> {
     /// The hash of its id.
     pub id: Fingerprint,
     /// Whose it is.
-    pub owner: SessionOwner,
+    pub owner: Owner,
     /// When it began, seconds since the Unix epoch.
     pub began_s: u64,
     /// When it was used last, seconds since the Unix epoch.
@@ -33,8 +35,15 @@ pub struct StoredSession {
 #[derive(Debug)]
 pub struct SessionFile {
     path: PathBuf,
-    /// The hash of what was written last. Held while it is written, so that an older state never replaces a newer one.
-    written: tokio::sync::Mutex<Option<Fingerprint>>,
+    written: Arc<Mutex<Written>>,
+}
+
+/// What is on disk. Held while the file is written: writers share a draft, and an older state must never replace a newer one.
+#[derive(Debug, Default)]
+struct Written {
+    revision: u64,
+    /// Whether the last attempt failed, which is logged once.
+    failed: bool,
 }
 
 impl SessionFile {
@@ -50,27 +59,41 @@ impl SessionFile {
             }
             Err(_) => Vec::new(),
         };
-        (Self { path, written: tokio::sync::Mutex::default() }, stored)
+        (Self { path, written: Arc::default() }, stored)
     }
 
-    /// Writes the sessions, unless they are on disk already.
-    pub async fn write(&self, sessions: impl FnOnce() -> Vec<StoredSession>) {
-        let mut written = self.written.lock().await;
-        let mut sessions = sessions();
-        sessions.sort_unstable_by_key(|session| session.id);
-        let text = serde_json::to_string(&sessions).expect("texts and numbers are always JSON");
-        let new = fingerprint(&text);
-        if *written == Some(new) || (written.is_none() && sessions.is_empty() && !self.path.exists()) {
-            return;
-        }
+    /// Writes the sessions, unless `changed`, which gets the revision that is on disk, has none that are newer.
+    ///
+    /// A caller that waited for another write mostly finds its change on disk, so many sign-ins at once cause few writes.
+    pub async fn write(&self, changed: impl FnOnce(u64) -> Option<(u64, Vec<StoredSession<Arc<SessionOwner>>>)>) {
+        let mut written = Arc::clone(&self.written).lock_owned().await;
+        let Some((revision, sessions)) = changed(written.revision) else { return };
         let path = self.path.clone();
-        let writing = tokio::task::spawn_blocking(move || data_folder::write_private(&path, text.as_bytes()));
-        match writing.await {
-            Ok(Ok(())) => *written = Some(new),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, file = %self.path.display(), "sessions could not be stored: after a restart, users must sign in again, and a sign-out may be undone");
+        // The lock goes along: a request that is given up meanwhile must not let the next one write beside this one.
+        let writing = tokio::task::spawn_blocking(move || match write(&path, &sessions) {
+            Ok(()) => *written = Written { revision, failed: false },
+            Err(error) => {
+                if !written.failed {
+                    tracing::warn!(%error, file = %path.display(), "sessions could not be stored: after a restart, users must sign in again, and a sign-out may be undone");
+                }
+                written.failed = true;
             }
-            Err(panic) => tracing::error!(%panic, "sessions could not be stored"),
+        });
+        if let Err(panic) = writing.await {
+            tracing::error!(%panic, "sessions could not be stored");
         }
     }
+}
+
+fn write(path: &Path, sessions: &[StoredSession<Arc<SessionOwner>>]) -> std::io::Result<()> {
+    let stored: Vec<StoredSession<&SessionOwner>> = sessions
+        .iter()
+        .map(|StoredSession { id, owner, began_s, used_s }| StoredSession {
+            id: *id,
+            owner: owner.as_ref(),
+            began_s: *began_s,
+            used_s: *used_s,
+        })
+        .collect();
+    data_folder::write_private(path, &serde_json::to_vec(&stored)?)
 }
