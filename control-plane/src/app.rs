@@ -29,7 +29,7 @@ use crate::store::redb::{FILE, RedbStore};
 use crate::store::rollup::Keep;
 use crate::store_id::ID_FILE;
 use crate::tls::own_ca::CA_FILE;
-use crate::tls::{ServerCertificate, TlsSettings};
+use crate::tls::{ServerCertificate, TlsSettings, acceptor};
 use crate::token::SecretToken;
 use crate::webhook::settings::WebhookOptions;
 use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id, webhook};
@@ -131,7 +131,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     let (token, public_url, proxies) = (options.token.clone(), options.public_url.clone(), options.trusted_proxies.clone());
     let access = options.sign_in.clone().open(&options.data_dir, token, public_url, proxies).await?;
     let certificate = certificate(&options, grpc_address).await?;
-    let acceptor = certificate.clone().map(|certificate| options.tls.acceptor(certificate)).transpose()?;
+    let acceptor = certificate.clone().map(|certificate| acceptor(certificate, b"h2")).transpose()?;
     tracing::info!("memory for what sidecars report: {}", options.budget);
     tracing::info!("listening http={http_address} grpc={grpc_address}");
 

@@ -6,24 +6,28 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use arc_swap::ArcSwap;
 use clap::Args;
 use platform::http::transport::{BoundedSocket, Transport};
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::tls::client_authority::ClientAuthority;
 use crate::tls::own_ca::OwnCa;
+use crate::tls::pem_file::certificates;
 
+mod client_authority;
 pub mod own_ca;
+mod pem_file;
 
 /// How often the certificate is checked. Kubernetes takes about a minute to renew mounted files, too.
 const CHECK_EVERY: Duration = Duration::from_secs(60);
@@ -52,7 +56,7 @@ pub struct TlsSettings {
     /// The ConfigMap of the control plane's namespace in which its own CA is published [default: none].
     #[arg(long = "ca-configmap", env = "SITIO_CA_CONFIGMAP", value_name = "NAME")]
     pub ca_configmap: Option<String>,
-    /// The CA certificates, in PEM, by which sidecars' own certificates are verified. If it is set, each needs one [default: none].
+    /// The CA certificates, in PEM, by which sidecars' own certificates are verified; read again when it changes. If it is set, each needs one [default: none].
     #[arg(long = "client-ca-file", env = "SITIO_CLIENT_CA_FILE", value_name = "FILE")]
     client_ca_file: Option<PathBuf>,
 }
@@ -75,12 +79,8 @@ impl TlsSettings {
             (Some(chain), Some(key)) => CertificateSource::Files { chain: chain.clone(), key: key.clone() },
             _ => CertificateSource::OwnCa { ca: Box::new(OwnCa::open(folder)?), names: self.all_names() },
         };
-        ServerCertificate::new(source)
-    }
-
-    /// Accepts TLS connections of sidecars with this certificate.
-    pub fn acceptor(&self, certificate: Arc<ServerCertificate>) -> anyhow::Result<TlsAcceptor> {
-        acceptor(certificate, self.client_ca_file.as_deref(), b"h2")
+        let clients = self.client_ca_file.as_deref().map(ClientAuthority::open).transpose()?;
+        ServerCertificate::new(source, clients)
     }
 
     fn all_names(&self) -> Vec<String> {
@@ -107,18 +107,19 @@ pub struct ServerCertificate {
     source: CertificateSource,
     current: ArcSwap<CertifiedKey>,
     issued: ArcSwap<SystemTime>,
+    clients: Option<Arc<ClientAuthority>>,
 }
 
 impl ServerCertificate {
-    fn new(source: CertificateSource) -> anyhow::Result<Arc<Self>> {
+    fn new(source: CertificateSource, clients: Option<Arc<ClientAuthority>>) -> anyhow::Result<Arc<Self>> {
         let current = ArcSwap::from_pointee(source.load()?);
-        Ok(Arc::new(Self { source, current, issued: ArcSwap::from_pointee(SystemTime::now()) }))
+        Ok(Arc::new(Self { source, current, issued: ArcSwap::from_pointee(SystemTime::now()), clients }))
     }
 
     /// A certificate of the control plane's own CA for these names. `folder` keeps the CA's key. It reads and writes files,
     /// so it may block.
     pub fn of_own_ca(folder: &Path, names: Vec<String>) -> anyhow::Result<Arc<Self>> {
-        Self::new(CertificateSource::OwnCa { ca: Box::new(OwnCa::open(folder)?), names })
+        Self::new(CertificateSource::OwnCa { ca: Box::new(OwnCa::open(folder)?), names }, None)
     }
 
     /// The CA to publish, in PEM; `None` if the certificate is the user's.
@@ -130,7 +131,7 @@ impl ServerCertificate {
     }
 
     /// Renews the certificate in time, or reads changed files, until drained. A failure is logged, and the last
-    /// certificate stays.
+    /// certificate stays, and the last CA of the clients.
     pub async fn keep_current(self: Arc<Self>, drain: CancellationToken) {
         let mut ticks = tokio::time::interval(CHECK_EVERY);
         let mut last_failure = String::new();
@@ -140,14 +141,18 @@ impl ServerCertificate {
                 () = drain.cancelled() => return,
             }
             let checked = Arc::clone(&self);
-            let renewed = tokio::task::spawn_blocking(move || checked.renew(SystemTime::now())).await;
+            let renewed = tokio::task::spawn_blocking(move || {
+                let clients = checked.clients.as_ref().map_or(Ok(()), |clients| clients.renew());
+                checked.renew(SystemTime::now()).and(clients)
+            });
+            let renewed = renewed.await;
             let failure = match renewed {
                 Ok(Ok(())) => String::new(),
                 Ok(Err(why)) => format!("{why:#}"),
                 Err(why) => why.to_string(),
             };
             if !failure.is_empty() && failure != last_failure {
-                tracing::error!("cannot renew the certificate for sidecars, so the last one stays: {failure}");
+                tracing::error!("cannot renew a certificate, so the last one stays: {failure}");
             }
             last_failure = failure;
         }
@@ -198,21 +203,21 @@ impl fmt::Debug for ServerCertificate {
     }
 }
 
-/// Accepts TLS connections with this certificate for one protocol (ALPN, RFC 7301). With the CA of `clients`, each client
-/// needs a certificate of its own.
-pub fn acceptor(certificate: Arc<ServerCertificate>, clients: Option<&Path>, protocol: &[u8]) -> anyhow::Result<TlsAcceptor> {
+/// Accepts TLS connections with this certificate for one protocol (ALPN, RFC 7301). If it has a CA for clients, each needs
+/// a certificate of its own.
+pub fn acceptor(certificate: Arc<ServerCertificate>, protocol: &[u8]) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let builder = match clients {
-        None => builder.with_no_client_auth(),
-        Some(file) => {
-            let reading = || format!("read the CA of the clients' certificates in {}", file.display());
-            let roots = Arc::new(roots(file).with_context(reading)?);
-            let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build().with_context(reading)?;
-            builder.with_client_cert_verifier(verifier)
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let clients = certificate.clients.clone();
+    let mut config = match clients {
+        None => builder.with_no_client_auth().with_cert_resolver(certificate),
+        Some(clients) => {
+            let mut config = builder.with_client_cert_verifier(clients).with_cert_resolver(certificate);
+            // A resumed session would pass without a look at the CA of today.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config
         }
     };
-    let mut config = builder.with_cert_resolver(certificate);
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
@@ -233,20 +238,6 @@ impl Transport for TlsTransport {
 fn certified(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<CertifiedKey> {
     let provider: CryptoProvider = default_provider();
     Ok(CertifiedKey::from_der(chain, key, &provider)?)
-}
-
-fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
-    let certificates = CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>()?;
-    ensure!(!certificates.is_empty(), "the file holds no certificate");
-    Ok(certificates)
-}
-
-fn roots(file: &Path) -> anyhow::Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate)?;
-    }
-    Ok(roots)
 }
 
 #[cfg(test)]

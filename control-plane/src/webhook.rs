@@ -55,7 +55,7 @@ pub async fn run(options: WebhookOptions, listener: TcpListener, drain: Cancella
     if options.trust == SidecarTrust::OwnCa {
         injection.credentials.authority = AuthoritySource::Text(bundle.clone());
     }
-    let tls = TlsTransport(acceptor(Arc::clone(&certificate), None, b"http/1.1").context("configure TLS")?);
+    let tls = TlsTransport(acceptor(Arc::clone(&certificate), b"http/1.1").context("configure TLS")?);
     tokio::join!(
         serve_over(listener, tls, routes(injection), LIMITS, drain.clone()),
         certificate.keep_current(drain.clone()),

@@ -126,7 +126,7 @@ async fn serve_api(account: &Path, state: watch::Sender<Value>, tasks: &mut Join
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
     let path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/sitio";
     let routes = Router::new().route(path, get(read).patch(apply)).with_state(Arc::new(state));
-    let tls = TlsTransport(acceptor(certificate, None, b"http/1.1").unwrap());
+    let tls = TlsTransport(acceptor(certificate, b"http/1.1").unwrap());
     tasks.spawn(async move { serve_over(listener, tls, routes, LIMITS, drain).await });
     url
 }
