@@ -4,6 +4,7 @@ mod damage;
 mod forgetting;
 mod kills;
 mod trimming;
+mod upgrade;
 mod windows;
 
 use mesh::endpoint::Endpoint;
