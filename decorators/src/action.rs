@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::circuit_breaker::CircuitBreaker;
 use crate::disable::Disable;
 use crate::error_page::ErrorPage;
 use crate::fault::Fault;
 use crate::headers::Headers;
 use crate::invalid::Invalid;
 use crate::rate_limit::RateLimit;
+use crate::timeout::Timeout;
 
 /// Bytes of an action's JSON. The largest part is a page.
 pub const ACTION_BYTES_MAX: usize = 64 * 1024;
@@ -70,6 +72,9 @@ macro_rules! actions {
 }
 
 actions! {
+    /// Answers with 503 while the service fails.
+    "circuit-breaker", circuit_breaker: CircuitBreaker,
+        "circuit-breaker:\n  failures: 5\n  error_percent: 50\n  open_for: 30s\n";
     /// Answers instead of the service.
     "disable", disable: Disable, "disable:\n  status: 503\n";
     /// Replaces responses by a page.
@@ -82,6 +87,8 @@ actions! {
         "headers:\n  request:\n    set: {X-Tenant: shop}\n  response:\n    remove: [X-Powered-By]\n  preset: security\n";
     /// Answers requests over a rate with 429.
     "rate-limit", rate_limit: RateLimit, "rate-limit:\n  requests: 10\n  per: 1s\n  by: caller\n";
+    /// Limits how long the service may take.
+    "timeout", timeout: Timeout, "timeout:\n  response: 2s\n  exchange: 10s\n";
 }
 
 impl Action {
@@ -106,12 +113,15 @@ mod tests {
     #[test]
     fn an_action_is_read_as_it_is_written() {
         for json in [
+            r#"{"circuit-breaker":{"failures":5}}"#,
+            r#"{"circuit-breaker":{"error_percent":50,"requests":50,"within":"1m","open_for":"10s","open_for_max":"2m","probes":3}}"#,
             r#"{"disable":{"status":503}}"#,
             r#"{"error-page":{"on":["404","5xx"],"html":"<h1>gone</h1>"}}"#,
             r#"{"fault":{"delay":"200ms","jitter":"50ms"}}"#,
             r#"{"fault":{"abort":503}}"#,
             r#"{"headers":{"response":{"set":{"X-Frame-Options":"DENY"}}}}"#,
             r#"{"rate-limit":{"requests":10,"per":"1s"}}"#,
+            r#"{"timeout":{"response":"2s","exchange":"10s"}}"#,
         ] {
             let action = Action::from_json(json).unwrap();
             assert_eq!(action.to_json(), json);
@@ -122,10 +132,34 @@ mod tests {
     #[test]
     fn an_error_says_what_is_valid() {
         let why = |json: &str| Action::from_json(json).unwrap_err().0;
-        assert!(why("{}").contains("exactly one of disable, error-page"), "{}", why("{}"));
+        assert!(why("{}").contains("exactly one of circuit-breaker, disable"), "{}", why("{}"));
         assert!(why(r#"{"rate-limits":{}}"#).contains("`rate-limit`"), "{}", why(r#"{"rate-limits":{}}"#));
         let two = r#"{"fault":{"abort":500},"disable":{}}"#;
         assert!(why(two).contains("exactly one"), "{}", why(two));
         assert!(why(&"{".repeat(ACTION_BYTES_MAX + 1)).contains("bytes at most"));
+    }
+
+    #[test]
+    fn what_a_decorator_cannot_keep_to_is_refused() {
+        for (json, reason) in [
+            (r#"{"timeout":{}}"#, "`response` or `exchange` is required"),
+            (r#"{"timeout":{"response":"0s"}}"#, "`response` is 10ms to 24h"),
+            (r#"{"timeout":{"exchange":"25h"}}"#, "`exchange` is 10ms to 24h"),
+            (r#"{"timeout":{"response":"5s","exchange":"1s"}}"#, "at most `exchange`"),
+            (r#"{"timeout":{"response":2}}"#, "expected a string"),
+            (r#"{"circuit-breaker":{}}"#, "`failures` or `error_percent` is required"),
+            (r#"{"circuit-breaker":{"failures":0}}"#, "`failures` is 1 to 10000"),
+            (r#"{"circuit-breaker":{"failures":-1}}"#, "invalid value"),
+            (r#"{"circuit-breaker":{"error_percent":101}}"#, "`error_percent` is 1 to 100"),
+            (r#"{"circuit-breaker":{"error_percent":50,"requests":0}}"#, "`requests` is 1 to"),
+            (r#"{"circuit-breaker":{"error_percent":50,"within":"1ms"}}"#, "`within` is 1s to 1h"),
+            (r#"{"circuit-breaker":{"failures":5,"open_for":"2h"}}"#, "`open_for` is 100ms to 1h"),
+            (r#"{"circuit-breaker":{"failures":5,"open_for_max":"1s"}}"#, "at least `open_for`"),
+            (r#"{"circuit-breaker":{"failures":5,"open_for":"1s","open_for_max":"2h"}}"#, "at most 1h"),
+            (r#"{"circuit-breaker":{"failures":5,"probes":101}}"#, "`probes` is 1 to 100"),
+        ] {
+            let why = Action::from_json(json).unwrap_err().0;
+            assert!(why.contains(reason), "{json}: {why}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What decorators can be configured to do: the same words in a file, in a rule and in the API.
 
 pub mod action;
+pub mod circuit_breaker;
 pub mod disable;
 pub mod error_page;
 pub mod fault;
@@ -12,3 +13,4 @@ pub mod rate_limit;
 pub mod selection;
 pub mod status_set;
 pub mod time_span;
+pub mod timeout;

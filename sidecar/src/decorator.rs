@@ -3,24 +3,29 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 
+use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
 use crate::decorator::response::Response;
 use crate::head::answer::Answer;
 
 pub mod catalog;
+mod circuit_breaker;
 pub mod closures;
 mod error_page;
 mod fault;
+pub mod forward_plan;
 mod headers;
 pub mod not_found_page;
 mod rate_limit;
 pub mod request;
 pub mod response;
+mod sliding_window;
+mod timeout;
 
 /// Code in the sidecar that may answer a request, or change a request or a response.
 ///
@@ -42,6 +47,16 @@ pub trait Decorator: Send + Sync {
 
     /// Sees how the exchange ended, also one that had no response.
     fn ended(&self, _exchange: &EndedExchange<'_>) {}
+
+    /// Whether it has changed how this exchange went, in a way that its other hooks do not show. A rule counts that.
+    fn has_acted_on(&self, _exchange: &EndedExchange<'_>) -> bool {
+        false
+    }
+
+    /// Its state, if it changes by itself: people look at it.
+    fn state(&self) -> Option<DecoratorState> {
+        None
+    }
 
     /// What happens with a request on which `before` panics.
     fn failure_mode(&self) -> FailureMode {
@@ -97,6 +112,15 @@ pub enum FailureMode {
     Closed,
 }
 
+/// The state of a decorator, as people see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecoratorState {
+    /// The state in one word, such as `open`.
+    pub word: &'static str,
+    /// Since when.
+    pub since: Instant,
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy)]
 pub struct EndedExchange<'a> {
@@ -104,8 +128,26 @@ pub struct EndedExchange<'a> {
     pub endpoint: &'a Endpoint,
     /// The status that the caller got; 0 if it got none.
     pub status: u16,
+    /// The status of the service's response, before decorators saw it; `None` without one.
+    pub service_status: Option<u16>,
     /// How it ended.
     pub outcome: Outcome,
+    /// From the request's head to the beginning of the response, or to the end of an exchange without one.
+    pub first_byte: Duration,
     /// From the request's head to the end of the response.
     pub took: Duration,
+    /// How decorators wanted it to be forwarded.
+    pub plan: Option<&'a ForwardPlan>,
+}
+
+impl<'a> EndedExchange<'a> {
+    /// What decorators have kept with [`Request::keep`] in this exchange.
+    pub fn kept<T: 'static>(&self) -> impl Iterator<Item = &'a T> {
+        self.plan.into_iter().flat_map(ForwardPlan::kept)
+    }
+
+    /// Whether the service had the request. A rule or a decorator may have answered without it.
+    pub fn is_from_service(&self) -> bool {
+        self.service_status.is_some() || !matches!(self.outcome, Outcome::Rule | Outcome::Decorator)
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::{Outcome, REASON_BYTES_MAX, cut_path};
@@ -10,6 +10,7 @@ use mesh::golden::CLIENT_GONE;
 use mesh::trace::Traceparent;
 
 use crate::body::Body;
+use crate::decorator::forward_plan::{ForwardPlan, ResponseLimits};
 use crate::exchange::options::Queries;
 use crate::head::answer::Audience;
 use crate::head::response::ResponseTo;
@@ -18,6 +19,7 @@ use crate::head::{Version, write};
 use crate::recorder::completed_exchange::{Author, CompletedExchange};
 use crate::recorder::row_index::RowIndex;
 use crate::rulebook::ActiveRule;
+use crate::timeouts::Timeouts;
 
 pub(crate) mod clock_anchor;
 pub mod context;
@@ -74,6 +76,10 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// The rules whose decorators see it.
     pub rules: Vec<Rc<ActiveRule>>,
+    /// How they want it to be forwarded, where that differs from the settings.
+    pub plan: Option<Box<ForwardPlan>>,
+    /// The status of the service's response, if decorators have seen it.
+    pub service_status: Option<u16>,
     first_byte: Option<Instant>,
     path: String,
     reason: String,
@@ -134,6 +140,8 @@ impl Exchange {
             trace: None,
             outcome: Outcome::Answered,
             rules: Vec::new(),
+            plan: None,
+            service_status: None,
             first_byte: None,
             path: String::new(),
             reason: String::new(),
@@ -172,6 +180,17 @@ impl Exchange {
     /// The requested path, truncated if it is long.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// How long the service may take, by the plan or else by the settings.
+    pub fn limits(&self, settings: &Timeouts) -> ResponseLimits {
+        ResponseLimits::new(self.plan.as_deref(), settings)
+    }
+
+    /// How long a connection to the service may take to open.
+    pub fn connect_within(&self, settings: &Timeouts, now: Instant) -> Duration {
+        let left = self.limits(settings).until_response(self.started).map(|until| until.saturating_duration_since(now));
+        left.map_or(settings.connect, |left| left.min(settings.connect))
     }
 
     /// Stores the status and reason of the response.

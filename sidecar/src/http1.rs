@@ -105,7 +105,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
     loop {
         let mut upstream = match pooled.take() {
             Some(upstream) => upstream,
-            None => match worker.upstreams.connect(worker.timeouts().connect).await {
+            None => match worker.upstreams.connect(connection.connect_within()).await {
                 Ok(upstream) => upstream,
                 Err(error) => {
                     if let Some(exchange) = &mut connection.exchange {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use decorators::action::Action;
 
 use crate::decorator::Decorator;
+use crate::decorator::circuit_breaker::Breaker;
 use crate::decorator::error_page::ErrorPages;
 use crate::decorator::fault::FaultInjection;
 use crate::decorator::headers::HeaderEdits;
 use crate::decorator::rate_limit::RateLimiter;
+use crate::decorator::timeout::ResponseTimeout;
 
 /// The names of the pod, for decorators that show them.
 #[derive(Debug, Clone)]
@@ -31,6 +33,7 @@ pub enum Origin {
 /// Builds the decorator of an action; `None` if the action is no decorator. All workers share it.
 pub fn build(action: &Action, pod: &PodNames, origin: Origin) -> Result<Option<Arc<dyn Decorator>>, String> {
     let decorator: Arc<dyn Decorator> = match action {
+        Action::CircuitBreaker(breaker) => Arc::new(Breaker::new(breaker.clone())),
         Action::Disable(_) => return Ok(None),
         Action::ErrorPage(page) if origin == Origin::ControlPlane && page.html_file.is_some() => {
             return Err("error-page: `html_file` is only for a file of decorators; a rule has the page in `html`".to_owned());
@@ -39,6 +42,7 @@ pub fn build(action: &Action, pod: &PodNames, origin: Origin) -> Result<Option<A
         Action::Fault(fault) => Arc::new(FaultInjection::new(fault.clone())),
         Action::Headers(headers) => Arc::new(HeaderEdits::new(headers.clone())),
         Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
+        Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
     };
     Ok(Some(decorator))
 }

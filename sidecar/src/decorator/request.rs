@@ -1,10 +1,13 @@
 //! The head of a request, as decorators see and edit it.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
 
+use crate::decorator::forward_plan::ForwardPlan;
 use crate::head::answer::Edit;
 use crate::head::request::RequestHead;
 
@@ -15,12 +18,13 @@ pub struct Request<'a> {
     head: &'a RequestHead<'a, 'a>,
     caller: Option<IpAddr>,
     edits: Vec<Edit>,
+    plan: Option<Box<ForwardPlan>>,
 }
 
 impl<'a> Request<'a> {
     /// A request without edits.
     pub fn new(endpoint: &'a Endpoint, head: &'a RequestHead<'a, 'a>, caller: Option<IpAddr>) -> Self {
-        Self { endpoint, head, caller, edits: Vec::new() }
+        Self { endpoint, head, caller, edits: Vec::new(), plan: None }
     }
 
     /// The endpoint under which it is counted.
@@ -66,6 +70,36 @@ impl<'a> Request<'a> {
     /// Removes all fields of that name.
     pub fn remove(&mut self, name: impl Into<Cow<'static, str>>) {
         self.edits.push(Edit::Remove(name.into()));
+    }
+
+    /// Limits how long the service may take to begin its response, from the request's head on, in place of the sidecar's
+    /// setting. Of several limits, the shortest counts.
+    pub fn limit_response(&mut self, within: Duration) {
+        self.plan.get_or_insert_default().limit_response(within);
+    }
+
+    /// The same for the whole exchange.
+    pub fn limit_exchange(&mut self, within: Duration) {
+        self.plan.get_or_insert_default().limit_exchange(within);
+    }
+
+    /// Keeps a value until the exchange has ended, however it ends. `EndedExchange::kept` finds it.
+    pub fn keep(&mut self, value: impl Any) {
+        self.plan.get_or_insert_default().keep(Box::new(value));
+    }
+
+    /// Takes what was planned so far.
+    pub(crate) fn take_plan(&mut self) -> Option<Box<ForwardPlan>> {
+        self.plan.take()
+    }
+
+    /// Adds to the plan.
+    pub(crate) fn add_plan(&mut self, later: Option<Box<ForwardPlan>>) {
+        match (&mut self.plan, later) {
+            (Some(plan), Some(later)) => plan.add(*later),
+            (Some(_), None) => {}
+            (None, later) => self.plan = later,
+        }
     }
 
     /// Makes all these edits.

@@ -140,6 +140,7 @@ impl WorkerContext {
         self.options.exchange_bus.pass(&exchange.endpoint, &finished);
         // A rule that has ended is not kept alive by a spare exchange.
         exchange.rules.clear();
+        exchange.plan = None;
         let mut spare = self.spare.borrow_mut();
         if spare.len() < SPARE_EXCHANGES_MAX {
             spare.push(exchange);

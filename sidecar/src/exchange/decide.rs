@@ -46,7 +46,8 @@ pub fn decide(
     if !decorate::has_decorators(worker, exchange) {
         return Action::Forward(Vec::new());
     }
-    let Decorated { edits, answer, hold } = decorate::before(worker, exchange, head);
+    let Decorated { edits, answer, hold, plan } = decorate::before(worker, exchange, head);
+    exchange.plan = plan;
     match (hold, answer) {
         (None, None) => Action::Forward(edits),
         (None, Some(answer)) => {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use decorators::selection::Mode;
 
+use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
 use crate::decorator::response::{RequestFacts, Response};
 use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Step};
@@ -28,6 +29,8 @@ pub struct Decorated {
     pub answer: Option<Answer>,
     /// What to wait for before either.
     pub hold: Option<Hold>,
+    /// How to forward it, where that differs from the settings.
+    pub plan: Option<Box<ForwardPlan>>,
 }
 
 /// Calls the `before` hooks, first to last, until one answers. The hooks of decorators after a hold are called at once; what
@@ -46,19 +49,21 @@ pub fn before(worker: &WorkerContext, exchange: &Exchange, head: &RequestHead<'_
             }
         }
     }
-    Decorated { edits: request.into_edits(), answer, hold: one_after_another(holds) }
+    let plan = request.take_plan();
+    Decorated { edits: request.into_edits(), answer, hold: one_after_another(holds), plan }
 }
 
 /// Calls the `after` hooks, last to first. The first replacement wins; edits accumulate.
 pub fn after(
     worker: &WorkerContext,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     status: (u16, &str),
     fields: &[httparse::Header<'_>],
 ) -> Result<Vec<Edit>, Answer> {
     if !has_decorators(worker, exchange) {
         return Ok(Vec::new());
     }
+    exchange.service_status = Some(status.0);
     let facts = RequestFacts {
         endpoint: &exchange.endpoint,
         path: exchange.path(),
@@ -100,12 +105,23 @@ pub fn ended(worker: &WorkerContext, exchange: &Exchange, finished: &CompletedEx
     let ended = EndedExchange {
         endpoint: &exchange.endpoint,
         status: finished.status,
+        service_status: exchange.service_status,
         outcome: finished.outcome,
+        first_byte: Duration::from_micros(finished.first_byte_us),
         took: Duration::from_micros(finished.took_us),
+        plan: exchange.plan.as_deref(),
     };
     for (decorator, rule) in decorators_of(worker, exchange) {
-        if catch_unwind(AssertUnwindSafe(|| decorator.ended(&ended))).is_err() {
-            count_panic(worker, decorator, rule);
+        let has_acted = catch_unwind(AssertUnwindSafe(|| {
+            decorator.ended(&ended);
+            decorator.has_acted_on(&ended)
+        }));
+        match has_acted {
+            Err(_) => count_panic(worker, decorator, rule),
+            Ok(has_acted) if rule.is_some_and(|rule| rule.mode() == Mode::Shadow) => {
+                count(rule, has_acted, RuleEvent::Shadowed);
+            }
+            Ok(has_acted) => count(rule, has_acted, RuleEvent::Acted),
         }
     }
 }
@@ -117,7 +133,10 @@ pub fn has_decorators(worker: &WorkerContext, exchange: &Exchange) -> bool {
 
 fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&ActiveRule>, request: &mut Request<'_>) -> Step {
     let edits = request.edits().len();
+    let plan = request.take_plan();
     let step = catch_unwind(AssertUnwindSafe(|| decorator.before(request)));
+    let added = request.take_plan();
+    request.add_plan(plan);
     let has_acted = request.edits().len() > edits || !matches!(step, Ok(Step::Pass));
     let is_shadow = rule.is_some_and(|rule| rule.mode() == Mode::Shadow);
     match step {
@@ -131,10 +150,12 @@ fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
         }
         Ok(_) if is_shadow => {
             request.truncate_edits(edits);
+            request.add_plan(added.map(|added| Box::new(added.without_effect())));
             count(rule, has_acted, RuleEvent::Shadowed);
             Step::Pass
         }
         Ok(step) => {
+            request.add_plan(added);
             count(rule, has_acted, RuleEvent::Acted);
             step
         }

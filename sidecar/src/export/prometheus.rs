@@ -111,6 +111,19 @@ fn rules(page: &mut Exposition, rules: &[TimedRule]) {
             actions.add(labels.map(|(name, value)| (name, value.to_owned())).to_vec(), SampleValue::Count(count));
         }
     }
+    let breakers = page.family(
+        FamilyKind::Gauge,
+        "sitio_circuit_breaker_open",
+        "Whether the circuit breaker of a rule refuses requests: 1 if it is open, or half-open and lets only probes pass.",
+    );
+    for TimedRule { rule, decorator, .. } in rules {
+        let Some(state) = decorator.as_ref().filter(|_| rule.kind() == "circuit-breaker").and_then(|breaker| breaker.state())
+        else {
+            continue;
+        };
+        let labels = vec![("rule", rule.id.clone())];
+        breakers.add(labels, SampleValue::Whole(u64::from(state.word != "closed")));
+    }
 }
 
 fn windows(page: &mut Exposition, ledger: &mut Ledger, now_ms: u64) {

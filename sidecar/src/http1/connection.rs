@@ -67,6 +67,13 @@ impl Http1Connection {
         self.exchange.as_ref().map_or(Audience::Program, |exchange| exchange.audience)
     }
 
+    /// How long a connection to the service may take to open.
+    pub(super) fn connect_within(&self) -> Duration {
+        let timeouts = self.worker.timeouts();
+        let of_exchange = self.exchange.as_ref().map(|exchange| exchange.connect_within(timeouts, Instant::now()));
+        of_exchange.unwrap_or(timeouts.connect)
+    }
+
     /// Responds that the service has failed, or resets if part of its response was already sent.
     pub(super) async fn fail(&mut self, answer: &Answer) -> AfterExchange {
         let keeps =

@@ -63,7 +63,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
         let origin = if acquired.is_some() { ConnectionOrigin::Pooled } else { ConnectionOrigin::Fresh };
         let mut upstream = match acquired {
             Some(upstream) => upstream,
-            None => match worker.upstreams.connect(worker.timeouts().connect).await {
+            None => match worker.upstreams.connect(connection.connect_within()).await {
                 Ok(connected) => Http2Upstream::new(connected.peer, Instant::now()),
                 Err(error) => {
                     if let Some(exchange) = &mut connection.exchange {
@@ -103,7 +103,7 @@ async fn send(
     let end = if is_whole && content.is_empty() { EndStream::Yes } else { EndStream::No };
     let stream = upstream.connection.open(fields.iter(), end).map_err(|_| RelayError::StaleConnection)?;
     let timeouts = worker.timeouts();
-    let soonest = timeouts.answer.into_iter().chain(timeouts.exchange).min().map(|within| exchange.started + within);
+    let soonest = exchange.limits(timeouts).until_response(exchange.started);
     let mut bridge = Bridge {
         worker,
         response: Http2Response::new(stream),
@@ -237,7 +237,8 @@ impl Bridge<'_> {
         let sent = self.downstream.send(cx, &scratch.output, &[]);
         sent.map_err(|_| RelayError::Disconnected)?;
         if self.response.has_head() && !had_head {
-            self.deadlines.set_response(self.worker.timeouts().exchange.map(|within| self.exchange.started + within));
+            let limits = self.exchange.limits(self.worker.timeouts());
+            self.deadlines.set_response(limits.until_end(self.exchange.started));
             self.exchange.record_first_byte();
             self.worker.settle(self.exchange);
         }

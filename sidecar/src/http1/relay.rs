@@ -97,8 +97,7 @@ impl<'a> Relay<'a> {
         timer: &'a Deadline,
     ) -> Self {
         let timeouts = worker.timeouts();
-        let soonest = timeouts.answer.into_iter().chain(timeouts.exchange).min();
-        let response = soonest.map(|within| exchange.started + within);
+        let response = exchange.limits(timeouts).until_response(exchange.started);
         Self {
             worker,
             exchange,

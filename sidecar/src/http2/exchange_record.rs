@@ -17,6 +17,7 @@ use crate::head::request::RequestHead;
 use crate::http2::grpc;
 use crate::recorder::completed_exchange::Author;
 use crate::rulebook::Covering;
+use crate::timeouts::Timeouts;
 
 /// An exchange in progress. If it is dropped before it is closed, the downstream has disconnected.
 pub(super) struct ExchangeRecord {
@@ -57,9 +58,14 @@ impl ExchangeRecord {
         Self { worker: Rc::clone(worker), exchange: None, grpc: Grpc::No }
     }
 
-    /// When the exchange started, unless it is over.
-    pub(super) fn started(&self) -> Option<Instant> {
-        self.exchange.as_ref().map(|exchange| exchange.started)
+    /// When the response must have begun.
+    pub(super) fn response_deadline(&self, settings: &Timeouts) -> Option<Instant> {
+        self.exchange.as_ref().and_then(|exchange| exchange.limits(settings).until_response(exchange.started))
+    }
+
+    /// When the exchange must have ended.
+    pub(super) fn end_deadline(&self, settings: &Timeouts) -> Option<Instant> {
+        self.exchange.as_ref().and_then(|exchange| exchange.limits(settings).until_end(exchange.started))
     }
 
     /// The buffer for the request's head, which the next exchange uses again.
@@ -102,11 +108,11 @@ impl ExchangeRecord {
     /// Calls the decorators with the head of the service's response: returns their edits, or the response in its place.
     /// `view` returns the fields, if any decorator sees them.
     pub(super) fn after<'a>(
-        &self,
+        &mut self,
         status: (u16, &str),
         view: impl FnOnce() -> Cow<'a, [Header<'a>]>,
     ) -> Result<Vec<Edit>, Answer> {
-        match &self.exchange {
+        match &mut self.exchange {
             Some(exchange) if decorate::has_decorators(&self.worker, exchange) => {
                 decorate::after(&self.worker, exchange, status, &view())
             }

@@ -101,6 +101,16 @@ impl Exchanges {
         self.break_off(downstream, stream, "The service behind this sidecar closed the connection.");
     }
 
+    /// Ends an exchange whose response has not begun in time.
+    pub(super) fn time_out(&mut self, downstream: &mut Connection, stream: StreamId) {
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        let answer = error_response::timed_out(exchange.record.audience());
+        exchange.record.set_status(answer.status, reason_of(answer.status));
+        exchange.record.set_outcome(error_response::outcome(&answer));
+        let response = own_response::too_late(&self.worker, &answer, exchange.facts);
+        self.answer(downstream, stream, &response);
+    }
+
     /// Ends a response that the service has begun and not completed. A gRPC client gets trailers: without them, it
     /// would see a protocol error and not retry.
     pub(super) fn break_off(&mut self, downstream: &mut Connection, stream: StreamId, message: &'static str) {

@@ -8,6 +8,9 @@ use crate::upstream::http2::field_list::FieldList;
 /// `UNKNOWN`: also what a client assumes for a call that ends without a status.
 pub(super) const UNKNOWN: u8 = 2;
 
+/// `DEADLINE_EXCEEDED`: the call may have been processed, or not.
+pub(super) const DEADLINE_EXCEEDED: u8 = 4;
+
 /// `RESOURCE_EXHAUSTED`: a limit was exceeded.
 pub(super) const RESOURCE_EXHAUSTED: u8 = 8;
 

@@ -49,6 +49,15 @@ pub(super) fn unavailable(worker: &WorkerContext, answer: &Answer, message: &str
     trailers_only(worker, answer, |fields| grpc::push_trailers(fields, grpc::UNAVAILABLE, message))
 }
 
+/// The response that the service has not answered in time. It may have processed the request, so gRPC clients do not get the
+/// status after which most of them send it again.
+pub(super) fn too_late(worker: &WorkerContext, answer: &Answer, request: RequestFacts) -> OwnResponse {
+    if !request.grpc {
+        return plain(worker, answer, request);
+    }
+    trailers_only(worker, answer, |fields| grpc::push_trailers(fields, grpc::DEADLINE_EXCEEDED, NO_ANSWER))
+}
+
 /// The response of a decorator. gRPC clients get a status of gRPC: they would not understand a page.
 pub(super) fn of_decorator(worker: &WorkerContext, answer: &Answer, request: RequestFacts) -> OwnResponse {
     if !request.grpc {

@@ -129,8 +129,8 @@ impl ProxiedExchange {
     /// The next deadline, if there is one, and what it means.
     pub(super) fn deadline(&self, timeouts: &Timeouts) -> Option<(Instant, Overdue)> {
         let is_awaited = self.progress == ResponseProgress::Awaited && self.route != Route::None;
-        let within = timeouts.answer.filter(|_| is_awaited).into_iter().chain(timeouts.exchange).min();
-        let response = self.record.started().zip(within).map(|(started, within)| (started + within, Overdue::Response));
+        let response = if is_awaited { self.record.response_deadline(timeouts) } else { self.record.end_deadline(timeouts) };
+        let response = response.map(|deadline| (deadline, Overdue::Response));
         // A gRPC call may be silent for any time: its client has a deadline. After the response has begun, both sides
         // may send at any time, as in a stream of messages.
         let is_body_awaited = !self.request.is_complete() && !self.request.has_waiting_bytes();

@@ -86,7 +86,7 @@ async fn http2(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> Stri
 }
 
 /// Both protocols: the response must hold for each.
-async fn both(address: SocketAddr, path: &str, check: impl Fn(&str)) {
+pub(crate) async fn both(address: SocketAddr, path: &str, check: impl Fn(&str)) {
     let over_http1 = tokio::task::spawn_blocking({
         let path = path.to_owned();
         move || http1(address, &path, "")
@@ -95,7 +95,7 @@ async fn both(address: SocketAddr, path: &str, check: impl Fn(&str)) {
     check(&http2(address, path, &[]).await);
 }
 
-fn rule(id: &str, route: &str, json: &str, selection: &str) -> TimedRule {
+pub(crate) fn rule(id: &str, route: &str, json: &str, selection: &str) -> TimedRule {
     let action = Configured::from_json(json).unwrap();
     let pod = PodNames { service: "web".into(), pod: "web-1".into() };
     let decorator = build(&action, &pod, Origin::ControlPlane).unwrap();

@@ -18,6 +18,7 @@ mod otlp;
 mod panics;
 mod program;
 mod raw_tcp;
+mod resilience;
 mod responses;
 mod support;
 mod timeouts;

@@ -1,19 +1,28 @@
 //! Tests that the page shows what was counted, whatever paths clients have requested.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use decorators::selection::Selection;
 use exposition::format::Format;
+use exposition::page::Exposition;
+use mesh::endpoint::Endpoint;
+use mesh::exchange::Outcome;
 use mesh::refusal::RefusalReason;
+use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
 use crate::control_client::metrics::ControlClientCounts;
+use crate::decorator::EndedExchange;
+use crate::decorator::catalog::{Origin, PodNames, build};
 use crate::exchange::shared_counters::SharedCounters;
 use crate::export::access_log::LineCounts;
 use crate::export::otlp::Exported;
-use crate::export::prometheus::{ProcessFacts, page};
+use crate::export::prometheus::{ProcessFacts, page, rules};
 use crate::identity::{Identity, PodDescription};
 use crate::ledger::Ledger;
 use crate::ledger::tests::counted;
 use crate::ledger::windows::Moment;
+use crate::rulebook::TimedRule;
 
 fn text_of(ledger: &mut Ledger) -> String {
     let workload = Identity::new(PodDescription { pod: Some("web-0".into()), ..PodDescription::default() }).workload;
@@ -65,6 +74,45 @@ fn waiting_windows_have_an_age() {
     ledger.close_window(Moment { unix_ms: 1_700_000_010_000, at: Instant::now() });
     let text = text_of(&mut ledger);
     for line in ["sitio_windows_held 1", "sitio_windows_oldest_age_seconds 32", "sitio_windows_acked_total 0"] {
+        assert!(text.lines().any(|reported| reported == line), "{line} is missing in {text}");
+    }
+}
+
+#[test]
+fn a_circuit_is_shown_by_its_rule() {
+    let breaker = |id: &str| {
+        let action = decorators::action::Action::from_json(r#"{"circuit-breaker":{"failures":1}}"#).unwrap();
+        let pod = PodNames { service: "web".into(), pod: "web-0".into() };
+        let decorator = build(&action, &pod, Origin::ControlPlane).unwrap();
+        let rule = Rule {
+            id: id.into(),
+            selector: Selector { namespace: String::new(), service: String::new(), pods: Vec::new() },
+            endpoint: Endpoint::named("GET", "/a").unwrap(),
+            scope: Scope::Endpoint,
+            action: Action::Decorate(Arc::new(action)),
+            selection: Selection::default(),
+            protection: Protection::Respected,
+            expires_ms: None,
+            by: String::new(),
+            reason: String::new(),
+        };
+        TimedRule { decorator, ..TimedRule::without_limit(rule) }
+    };
+    let (failing, working) = (breaker("r-1"), breaker("r-2"));
+    let second = Duration::from_secs(1);
+    failing.decorator.as_ref().unwrap().ended(&EndedExchange {
+        endpoint: &failing.rule.endpoint,
+        status: 500,
+        service_status: Some(500),
+        outcome: Outcome::Answered,
+        first_byte: second,
+        took: second,
+        plan: None,
+    });
+    let mut page = Exposition::default();
+    rules(&mut page, &[failing, working]);
+    let text = String::from_utf8(page.encode(Format::Text)).unwrap();
+    for line in ["sitio_circuit_breaker_open{rule=\"r-1\"} 1", "sitio_circuit_breaker_open{rule=\"r-2\"} 0"] {
         assert!(text.lines().any(|reported| reported == line), "{line} is missing in {text}");
     }
 }

@@ -76,8 +76,8 @@ impl Relay<'_> {
 
     /// The response's first byte has arrived: from now on only the exchange timeout applies.
     fn start_response(&mut self) {
-        let whole = self.worker.timeouts().exchange;
-        self.deadlines.set_response(whole.map(|within| self.exchange.started + within));
+        let limits = self.exchange.limits(self.worker.timeouts());
+        self.deadlines.set_response(limits.until_end(self.exchange.started));
     }
 
     fn send(&mut self, cx: &mut Context<'_>, output: &[u8], plain: &[u8], filled: Filled) -> Result<Progress, RelayError> {

@@ -80,11 +80,10 @@ fn end_overdue(connection: &mut ConnectionState, stream: http2::frame::StreamId,
     let is_awaited = exchange.progress == ResponseProgress::Awaited;
     match what {
         Overdue::Response if is_awaited => {
-            let answer = error_response::timed_out(exchange.record.audience());
-            connection.exchanges.fail(&mut connection.downstream, stream, &answer);
+            connection.exchanges.time_out(&mut connection.downstream, stream);
         }
         Overdue::Response => {
-            let message = "The exchange took longer than SITIO_EXCHANGE_TIMEOUT.";
+            let message = "The exchange took longer than its timeout.";
             connection.exchanges.break_off(&mut connection.downstream, stream, message);
         }
         Overdue::RequestBody if is_awaited => {

@@ -1,0 +1,82 @@
+//! How decorators want one exchange to be forwarded, where that differs from the settings.
+
+use std::any::Any;
+use std::time::{Duration, Instant};
+
+use crate::setting_values::TimeLimit;
+use crate::timeouts::Timeouts;
+
+/// What the decorators of an exchange have planned for it. Most exchanges have no plan, which costs them nothing.
+#[derive(Debug, Default)]
+pub struct ForwardPlan {
+    response: TimeLimit,
+    exchange: TimeLimit,
+    /// What decorators keep until the exchange has ended.
+    kept: Vec<Box<dyn Any>>,
+}
+
+/// How long the service may take for one exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ResponseLimits {
+    response: TimeLimit,
+    exchange: TimeLimit,
+}
+
+impl ForwardPlan {
+    /// Limits how long the service may take to begin its response. The shortest limit counts.
+    pub(super) fn limit_response(&mut self, within: Duration) {
+        self.response = shorter(self.response, Some(within));
+    }
+
+    /// Limits how long the exchange may take.
+    pub(super) fn limit_exchange(&mut self, within: Duration) {
+        self.exchange = shorter(self.exchange, Some(within));
+    }
+
+    /// Keeps a value until the exchange has ended.
+    pub(super) fn keep(&mut self, value: Box<dyn Any>) {
+        self.kept.push(value);
+    }
+
+    /// The values of this type that were kept.
+    pub(super) fn kept<T: 'static>(&self) -> impl Iterator<Item = &T> {
+        self.kept.iter().filter_map(|value| value.downcast_ref())
+    }
+
+    /// Adds what a later decorator has planned.
+    pub(super) fn add(&mut self, later: Self) {
+        self.response = shorter(self.response, later.response);
+        self.exchange = shorter(self.exchange, later.exchange);
+        self.kept.extend(later.kept);
+    }
+
+    /// Without what would change how the exchange is forwarded.
+    pub(crate) fn without_effect(self) -> Self {
+        Self { kept: self.kept, ..Self::default() }
+    }
+}
+
+fn shorter(one: TimeLimit, other: TimeLimit) -> TimeLimit {
+    one.into_iter().chain(other).min()
+}
+
+impl ResponseLimits {
+    /// The limits of an exchange: those of its plan, and those of the settings that the plan leaves as they are.
+    pub fn new(plan: Option<&ForwardPlan>, settings: &Timeouts) -> Self {
+        let of_settings = Self { response: settings.answer, exchange: settings.exchange };
+        plan.map_or(of_settings, |plan| Self {
+            response: plan.response.or(of_settings.response),
+            exchange: plan.exchange.or(of_settings.exchange),
+        })
+    }
+
+    /// When the response must have begun, for an exchange that started then.
+    pub fn until_response(self, started: Instant) -> Option<Instant> {
+        shorter(self.response, self.exchange).map(|within| started + within)
+    }
+
+    /// When the exchange must have ended.
+    pub fn until_end(self, started: Instant) -> Option<Instant> {
+        self.exchange.map(|within| started + within)
+    }
+}
