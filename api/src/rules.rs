@@ -186,7 +186,7 @@ pub enum RuleAction {
         pin: Pin,
     },
     /// It turns the endpoint off, or a decorator acts.
-    Decorate(Action),
+    Decorate(Box<Action>),
 }
 
 /// A pin has no settings.
@@ -197,8 +197,11 @@ impl RuleAction {
     /// The status that callers get from an endpoint that is turned off.
     pub fn disable_status(&self) -> Option<u16> {
         match self {
-            Self::Decorate(Action::Disable(disable)) => Some(disable.status),
-            Self::Decorate(_) | Self::Pin { .. } => None,
+            Self::Decorate(action) => match **action {
+                Action::Disable(disable) => Some(disable.status),
+                _ => None,
+            },
+            Self::Pin { .. } => None,
         }
     }
 

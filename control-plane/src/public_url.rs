@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use axum::http::uri::{Authority, Uri};
+use decorators::provider_url::is_loopback_name;
 
 /// A public URL: scheme, host, perhaps a port, and a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +61,6 @@ impl PublicUrl {
             rest => rest.starts_with('/').then_some(rest),
         }
     }
-}
-
-/// Whether a host name can only mean this machine.
-pub fn is_loopback_name(host: &str) -> bool {
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    let is_local = name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
-    is_local || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl FromStr for PublicUrl {

@@ -8,6 +8,7 @@ use crate::error_page::ErrorPage;
 use crate::fault::Fault;
 use crate::headers::Headers;
 use crate::invalid::Invalid;
+use crate::jwt::Jwt;
 use crate::rate_limit::RateLimit;
 use crate::timeout::Timeout;
 
@@ -85,6 +86,9 @@ actions! {
     /// Sets and removes fields of requests and responses.
     "headers", headers: Headers,
         "headers:\n  request:\n    set: {X-Tenant: shop}\n  response:\n    remove: [X-Powered-By]\n  preset: security\n";
+    /// Lets only requests with a valid access token pass.
+    "jwt", jwt: Jwt,
+        "jwt:\n  issuer: https://keycloak.example/realms/shop\n  audience: [orders]\n  roles: [orders-read]\n  forward: {X-User: sub}\n";
     /// Answers requests over a rate with 429.
     "rate-limit", rate_limit: RateLimit, "rate-limit:\n  requests: 10\n  per: 1s\n  by: caller\n";
     /// Limits how long the service may take.
@@ -92,6 +96,26 @@ actions! {
 }
 
 impl Action {
+    /// Whether it guards the service: what it does not let through must not pass in another way.
+    pub fn is_guard(&self) -> bool {
+        matches!(self, Self::Jwt(_))
+    }
+
+    /// The field by which it names a file of the pod, if it does. Only a file of decorators may: the author of a rule could
+    /// otherwise read the pod's files.
+    pub fn names_file(&self) -> Option<&'static str> {
+        match self {
+            Self::ErrorPage(page) => page.html_file.as_ref().map(|_| "html_file"),
+            Self::Jwt(jwt) => jwt.ca_file.as_ref().map(|_| "ca_file"),
+            Self::CircuitBreaker(_)
+            | Self::Disable(_)
+            | Self::Fault(_)
+            | Self::Headers(_)
+            | Self::RateLimit(_)
+            | Self::Timeout(_) => None,
+        }
+    }
+
     /// Reads an action from JSON.
     pub fn from_json(json: &str) -> Result<Self, Invalid> {
         if json.len() > ACTION_BYTES_MAX {
@@ -122,6 +146,8 @@ mod tests {
             r#"{"headers":{"response":{"set":{"X-Frame-Options":"DENY"}}}}"#,
             r#"{"rate-limit":{"requests":10,"per":"1s"}}"#,
             r#"{"timeout":{"response":"2s","exchange":"10s"}}"#,
+            r#"{"jwt":{"issuer":"https://sso.example/realms/shop","audience":["orders"]}}"#,
+            r#"{"jwt":{"issuer":"https://sso.example","audience":["a"],"algorithms":["RS256"],"roles":["r"],"client_roles":{"c":["r"]},"scopes":["s"],"leeway":"5s","forward":{"X-User":"sub"},"token":"remove"}}"#,
         ] {
             let action = Action::from_json(json).unwrap();
             assert_eq!(action.to_json(), json);
@@ -136,6 +162,17 @@ mod tests {
         assert!(why(r#"{"rate-limits":{}}"#).contains("`rate-limit`"), "{}", why(r#"{"rate-limits":{}}"#));
         let two = r#"{"fault":{"abort":500},"disable":{}}"#;
         assert!(why(two).contains("exactly one"), "{}", why(two));
+        let jwt = |rest: &str| why(&format!(r#"{{"jwt":{{"issuer":"https://sso.example",{rest}}}}}"#));
+        assert!(jwt(r#""audience":[]"#).contains("any other service"), "{}", jwt(r#""audience":[]"#));
+        for algorithm in ["none", "HS256", "rs256"] {
+            let refused = jwt(&format!(r#""audience":["a"],"algorithms":["{algorithm}"]"#));
+            assert!(refused.contains("RS256") && refused.contains(algorithm), "{refused}");
+        }
+        assert!(jwt(r#""audience":["a"],"leeway":"1h""#).contains("0s to 5m"));
+        assert!(jwt(r#""audience":["a"],"forward":{"Authorization":"sub"}"#).contains("credentials"));
+        assert!(jwt(r#""audience":["a"],"forward":{"X-A\r\nB":"sub"}"#).contains("no name of a field"));
+        let plain = why(r#"{"jwt":{"issuer":"http://sso.example","audience":["a"]}}"#);
+        assert!(plain.contains("https://"), "{plain}");
         assert!(why(&"{".repeat(ACTION_BYTES_MAX + 1)).contains("bytes at most"));
     }
 

@@ -100,7 +100,7 @@ impl DecoratorsFile {
                 .map_err(within)?;
             require(entry.route.starts_with('/'), || format!("the route {:?} does not begin with /", entry.route))
                 .map_err(within)?;
-            entry.selection().check().map_err(within)?;
+            entry.selection().check_for(&entry.action).map_err(within)?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod circuit_breaker;
+mod claim_rules;
 pub mod disable;
 pub mod error_page;
 pub mod fault;
@@ -9,6 +10,8 @@ pub mod field_edits;
 pub mod file;
 pub mod headers;
 pub mod invalid;
+pub mod jwt;
+pub mod provider_url;
 pub mod rate_limit;
 pub mod selection;
 pub mod status_set;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::action::Action;
 use crate::invalid::{Invalid, require};
 
 /// Networks that one selection may name.
@@ -84,6 +85,15 @@ impl Selection {
     /// The selection as JSON, which is the same for equal selections.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a selection is made of numbers and texts")
+    }
+
+    /// Checks what its types do not say, for this action. A guard that acts on some requests only would guard nothing.
+    pub fn check_for(&self, action: &Action) -> Result<(), Invalid> {
+        let is_part = self.percent < 100 && self.mode == Mode::Enforce;
+        require(!(action.is_guard() && is_part), || {
+            format!("{} guards the service, so it applies to all requests: leave `percent` out", action.name())
+        })?;
+        self.check()
     }
 
     /// Checks what its types do not say.

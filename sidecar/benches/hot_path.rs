@@ -10,7 +10,8 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{Protection, Rule, Scope, Selector};
-use sidecar::decorator::catalog::{Origin, PodNames, build};
+use sidecar::decorator::background::Background;
+use sidecar::decorator::catalog::{Catalog, Origin, PodNames};
 use sidecar::exchange::context::WorkerContext;
 use sidecar::exchange::decide::{Action, decide};
 use sidecar::exchange::decorate;
@@ -134,7 +135,7 @@ fn an_exchange_with_a_decorator(bencher: Bencher<'_, '_>, name: &str) {
 fn decorated(json: &str) -> TimedRule {
     let action = decorators::action::Action::from_json(json).expect("a valid action");
     let pod = PodNames { service: "shop".into(), pod: "shop-1".into() };
-    let decorator = build(&action, &pod, Origin::ControlPlane).expect("a decorator");
+    let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).expect("a decorator");
     let rule = Rule {
         id: "r-1".into(),
         selector: Selector { namespace: "default".into(), service: "shop".into(), pods: Vec::new() },

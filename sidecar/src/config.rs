@@ -8,12 +8,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use decorators::provider_url::is_loopback_name;
 use tonic::transport::Uri;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::environment::{ConfigError, Settings};
 use crate::control_client::dial::{ControlPlaneTarget, StreamToken, read_token_file};
-use crate::decorator::catalog::PodNames;
+use crate::decorator::background::Background;
+use crate::decorator::catalog::{Catalog, PodNames};
 use crate::decorator::not_found_page::NotFoundSource;
 use crate::decorator_file::DecoratorFile;
 use crate::exchange::options::ProxyOptions;
@@ -204,7 +206,7 @@ impl SidecarOptions {
 
     fn control_plane(&mut self, settings: &Settings, token: StreamToken) -> Result<Option<ControlPlaneTarget>, ConfigError> {
         let Some(uri) = self.control_plane_url.take() else { return Ok(None) };
-        if uri.scheme_str() == Some("http") && !self.allow_plaintext && !uri.host().is_some_and(is_loopback) {
+        if uri.scheme_str() == Some("http") && !self.allow_plaintext && !uri.host().is_some_and(is_loopback_name) {
             return Err(settings.conflict("control_plane_url", UNPROTECTED));
         }
         let roots = match (self.ca_file.take(), self.ca.take()) {
@@ -240,12 +242,6 @@ fn control_plane_url(value: &str) -> Result<Uri, String> {
     grpc_url(value, "https://sitio-grpc:8091")
 }
 
-/// Whether a host name can only mean this machine.
-fn is_loopback(host: &str) -> bool {
-    let name = host.trim_start_matches('[').trim_end_matches(']');
-    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 fn token(value: &str) -> Result<StreamToken, String> {
     mesh::token::token(value).map(|token| StreamToken::Text(token.to_owned())).map_err(|why| format!("a token, but {why}"))
 }
@@ -260,8 +256,8 @@ fn token_file(value: &str) -> Result<StreamToken, String> {
 /// A file of decorators that is valid now.
 fn decorators_file(value: &str) -> Result<PathBuf, String> {
     let path = readable(value)?;
-    let names = PodNames { service: "".into(), pod: "".into() };
-    DecoratorFile::open(path.clone(), names).map_err(|why| format!("a valid file of decorators, but {why}"))?;
+    let catalog = Catalog { pod: PodNames { service: "".into(), pod: "".into() }, background: Background::none() };
+    DecoratorFile::open(path.clone(), catalog).map_err(|why| format!("a valid file of decorators, but {why}"))?;
     Ok(path)
 }
 

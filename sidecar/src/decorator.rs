@@ -1,5 +1,6 @@
 //! The decorator interface: hooks around a service, each called once per exchange.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -13,13 +14,17 @@ use crate::decorator::request::Request;
 use crate::decorator::response::Response;
 use crate::head::answer::Answer;
 
+pub mod background;
 pub mod catalog;
 mod circuit_breaker;
+mod claim_rules;
 pub mod closures;
 mod error_page;
 mod fault;
 pub mod forward_plan;
 mod headers;
+mod issuer_keys;
+mod jwt;
 pub mod not_found_page;
 mod rate_limit;
 pub mod request;
@@ -80,15 +85,27 @@ pub enum Step {
     Hold(Hold),
 }
 
-/// Decides on a request later: with the response to send instead, or with `None` to let it pass.
-pub type Hold = Pin<Box<dyn Future<Output = Option<Answer>>>>;
+/// Decides on a request later.
+pub type Hold = Pin<Box<dyn Future<Output = Released>>>;
+
+/// What becomes of a request that was held.
+#[derive(Debug)]
+pub enum Released {
+    /// It passes, with these fields beside its own.
+    Pass(Vec<AddedField>),
+    /// This response is sent instead.
+    Answer(Answer),
+}
+
+/// The name and the value of a field that is added to a request.
+pub type AddedField = (Cow<'static, str>, Cow<'static, str>);
 
 impl Step {
     /// Holds a request for this long, and then sends the response, or lets the request pass.
     pub fn delay(by: Duration, then: Option<Answer>) -> Self {
         Self::Hold(Box::pin(async move {
             tokio::time::sleep(by).await;
-            then
+            then.map_or(Released::Pass(Vec::new()), Released::Answer)
         }))
     }
 }

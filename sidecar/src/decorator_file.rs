@@ -12,7 +12,7 @@ use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector, prefix_of};
 use tokio_util::sync::CancellationToken;
 
-use crate::decorator::catalog::{Origin, PodNames, build};
+use crate::decorator::catalog::{Catalog, Origin};
 use crate::rulebook::TimedRule;
 use crate::worker::{RuleSource, Workers};
 
@@ -22,15 +22,15 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// A file of decorators, and what was last read from it.
 pub struct DecoratorFile {
     path: PathBuf,
-    pod: PodNames,
+    catalog: Catalog,
     text: String,
     rules: Vec<TimedRule>,
 }
 
 impl DecoratorFile {
     /// Reads the file. The error says what is wrong, and where.
-    pub fn open(path: PathBuf, pod: PodNames) -> anyhow::Result<Self> {
-        let mut file = Self { path, pod, text: String::new(), rules: Vec::new() };
+    pub fn open(path: PathBuf, catalog: Catalog) -> anyhow::Result<Self> {
+        let mut file = Self { path, catalog, text: String::new(), rules: Vec::new() };
         file.refresh().map_err(|why| anyhow::anyhow!("{why}"))?;
         Ok(file)
     }
@@ -109,11 +109,11 @@ impl DecoratorFile {
             by: String::new(),
             reason: String::new(),
         };
-        let is_on_disk = matches!(&entry.action, action::Action::ErrorPage(page) if page.html_file.is_some());
+        let is_on_disk = entry.action.names_file().is_some();
         if let Some(known) = self.rules.iter().find(|known| known.rule == rule && !is_on_disk) {
             return Ok(known.clone());
         }
-        let decorator = build(&entry.action, &self.pod, Origin::File).map_err(within)?;
+        let decorator = self.catalog.build(&entry.action, Origin::File).map_err(within)?;
         Ok(TimedRule { decorator, ..TimedRule::without_limit(rule) })
     }
 }
@@ -128,13 +128,18 @@ enum Changed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decorator::background::Background;
+    use crate::decorator::catalog::PodNames;
+
+    fn catalog() -> Catalog {
+        Catalog { pod: PodNames { service: "web".into(), pod: "web-1".into() }, background: Background::none() }
+    }
 
     fn open(text: &str) -> Result<DecoratorFile, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("decorators.yaml");
         std::fs::write(&path, text).unwrap();
-        let pod = PodNames { service: "web".into(), pod: "web-1".into() };
-        DecoratorFile::open(path, pod).map_err(|why| why.to_string())
+        DecoratorFile::open(path, catalog()).map_err(|why| why.to_string())
     }
 
     #[test]
@@ -178,8 +183,7 @@ mod tests {
         let write = |text: &str| std::fs::write(&path, text).unwrap();
         let limit = "decorators:\n- action: {rate-limit: {requests: 10, per: 1s}}\n";
         write(limit);
-        let pod = PodNames { service: "web".into(), pod: "web-1".into() };
-        let mut file = DecoratorFile::open(path.clone(), pod).unwrap();
+        let mut file = DecoratorFile::open(path.clone(), catalog()).unwrap();
         let before = file.rules();
         assert_eq!(file.refresh(), Ok(Changed::No));
         write(&format!("{limit}- action: {{fault: {{abort: 500}}}}\n"));

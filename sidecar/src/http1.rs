@@ -11,11 +11,12 @@ use mesh::exchange::Outcome;
 use mesh::refusal::RefusalReason;
 use tokio::net::TcpStream;
 
+use crate::decorator::Released;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::{Repeatable, error_response};
 use crate::head::HeadFault;
 use crate::head::response::ResponseTo;
-use crate::head::write::Persistence;
+use crate::head::write::{self, Persistence};
 use crate::http1::connection::{AfterExchange, Http1Connection};
 use crate::http1::relay::{Relay, RelayError, RelayOutcome};
 use crate::http1::request::{RequestAction, poll_request};
@@ -66,8 +67,13 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
     match poll_fn(|cx| poll_request(connection, cx)).await {
         RequestAction::Forward => forward(connection).await,
         RequestAction::Hold(hold) => match hold.await {
-            None => forward(connection).await,
-            Some(answer) => {
+            Released::Pass(fields) => {
+                if let Some(exchange) = &mut connection.exchange {
+                    write::add_fields(&mut exchange.wire, &fields);
+                }
+                forward(connection).await
+            }
+            Released::Answer(answer) => {
                 let Some(exchange) = &mut connection.exchange else { return AfterExchange::Close };
                 exchange.author = Author::Sitio;
                 let persistence = exchange.persistence_of_answer();

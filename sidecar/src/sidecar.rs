@@ -18,7 +18,8 @@ use crate::control_client::client::ControlClient;
 use crate::control_client::dial::Transport;
 use crate::control_client::metrics::ControlClientMetrics;
 use crate::control_client::rule_instances::RuleInstances;
-use crate::decorator::catalog::PodNames;
+use crate::decorator::background::Background;
+use crate::decorator::catalog::{Catalog, PodNames};
 use crate::decorator_file::DecoratorFile;
 use crate::export::access_log::{AccessLog, LineCounts};
 use crate::export::admin::Admin;
@@ -70,11 +71,12 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
     let access_log = options.access_log_lines();
     let proxy = Arc::new(options.proxy);
     let workers = Arc::new(Workers::start(count, listeners.traffic, Arc::clone(&proxy))?);
-    let names = PodNames { service: identity.workload.service.as_str().into(), pod: identity.workload.pod.as_str().into() };
+    let pod = PodNames { service: identity.workload.service.as_str().into(), pod: identity.workload.pod.as_str().into() };
     let (ledger_handle, collector) = LedgerHandle::open(meter);
-    let mut tasks = BackgroundTasks::default();
+    let mut tasks = SidecarTasks::default();
+    let catalog = Catalog { pod, background: tasks.start_background() };
     if let Some(path) = options.decorators_file {
-        tasks.start_decorators(path, &workers, names.clone()).await?;
+        tasks.start_decorators(path, &workers, catalog.clone()).await?;
     }
     tasks.collectors.spawn(collector.run(Arc::clone(&workers), tasks.collectors_stop.clone()));
     let (metrics, open) = (Arc::<ControlClientMetrics>::default(), CancellationToken::new());
@@ -91,9 +93,8 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
         },
         listeners.admin,
     );
-    let (bus, handle) = (Arc::clone(&proxy.exchange_bus), ledger_handle.clone());
-    let exporters =
-        Exporters { stats_log: options.stats_log, access_log, otlp: options.otlp, exchange_bus: bus, ledger_handle: handle };
+    let (exchange_bus, stats_log, otlp) = (Arc::clone(&proxy.exchange_bus), options.stats_log, options.otlp);
+    let exporters = Exporters { stats_log, access_log, otlp, exchange_bus, ledger_handle: ledger_handle.clone() };
     tasks.start_exporters(exporters, &identity, lines, exported)?;
     if let Some(control_plane) = options.control_plane {
         let (first_rules, received) = oneshot::channel();
@@ -102,7 +103,7 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
             transport: Transport::Tcp,
             greeting: greeting(identity, proxy.protected.clone()),
             routes: Pins::new(&proxy.routes),
-            instances: RuleInstances::new(names),
+            instances: RuleInstances::new(catalog),
             ledger_handle,
             workers: Arc::clone(&workers),
             exchange_bus: Arc::clone(&proxy.exchange_bus),
@@ -141,14 +142,14 @@ struct Exporters {
 
 /// The background tasks. They stop in two groups: exporters send the last values, so they stop before the collectors.
 #[derive(Default)]
-struct BackgroundTasks {
+struct SidecarTasks {
     exporters: JoinSet<()>,
     exporters_stop: CancellationToken,
     collectors: JoinSet<()>,
     collectors_stop: CancellationToken,
 }
 
-impl BackgroundTasks {
+impl SidecarTasks {
     /// Starts the admin port. It stays open until the end, because the kubelet and Prometheus query it during a drain.
     fn start_admin(&mut self, admin: Admin, listener: TcpListener) {
         let stop = self.collectors_stop.clone();
@@ -159,9 +160,16 @@ impl BackgroundTasks {
         });
     }
 
+    /// Runs what decorators do apart from the workers.
+    fn start_background(&mut self) -> Background {
+        let (background, tasks) = Background::new();
+        self.collectors.spawn(tasks.run(self.collectors_stop.clone()));
+        background
+    }
+
     /// Puts the decorators of a file in force, and follows its changes.
-    async fn start_decorators(&mut self, path: PathBuf, workers: &Arc<Workers>, names: PodNames) -> anyhow::Result<()> {
-        let file = DecoratorFile::open(path, names)?;
+    async fn start_decorators(&mut self, path: PathBuf, workers: &Arc<Workers>, catalog: Catalog) -> anyhow::Result<()> {
+        let file = DecoratorFile::open(path, catalog)?;
         workers.apply_rules(RuleSource::File, file.rules()).await;
         self.exporters.spawn(file.watch(Arc::clone(workers), self.exporters_stop.clone()));
         Ok(())

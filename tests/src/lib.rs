@@ -33,4 +33,5 @@ pub mod sidecar;
 pub mod small_mesh;
 pub mod terminal;
 pub mod terminal_svg;
+pub mod token_provider;
 pub mod vanishing_host;

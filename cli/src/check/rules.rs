@@ -105,7 +105,7 @@ mod tests {
             method: "GET".into(),
             route: "/export".into(),
             scope: RuleScope::Endpoint,
-            action: RuleAction::Decorate(Action::Disable(Disable { status: 503 })),
+            action: RuleAction::Decorate(Box::new(Action::Disable(Disable { status: 503 }))),
             percent: 100,
             callers: Vec::new(),
             mode: Mode::Enforce,

@@ -7,7 +7,9 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jsonwebtoken::{Validation, decode, decode_header};
+use openid::claims::roles_at;
+use openid::key_set::{Expected, KeySet, LEEWAY};
+use openid::provider::{Provider, ProviderError, json};
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,15 +17,13 @@ use sha2::{Digest, Sha256};
 
 use crate::access::accounts::{Fingerprint, fingerprint, is_name};
 use crate::access::openid::flow::SignInFlow;
-use crate::access::openid::provider::{Provider, ProviderError, json};
-use crate::access::openid::role_map::{Grant, RoleMap, roles_at};
+use crate::access::openid::role_map::{Grant, RoleMap};
 use crate::access::openid::settings::OpenIdSettings;
 use crate::access::sessions::owner::SessionOwner;
 use crate::public_url::PublicUrl;
 
 pub(super) mod flow;
 pub(super) mod pages;
-mod provider;
 pub mod role_map;
 pub mod settings;
 
@@ -90,7 +90,7 @@ impl OpenId {
         let grants = fingerprint(&format!("{grants:?}"));
         let public_url = public_url.ok_or("SITIO_OIDC_ISSUER needs SITIO_PUBLIC_URL: the provider leads browsers back there")?;
         Ok(Some(Self {
-            provider: Provider::new(settings, issuer)?,
+            provider: Provider::new(&issuer, settings.authorities()?)?,
             client_id,
             client_secret: settings.client_secret()?,
             scopes: settings.scopes.clone(),
@@ -175,15 +175,11 @@ impl OpenId {
     /// The claims of an id token (OpenID Connect Core 1.0, section 3.1.3.7).
     async fn verified(&self, id_token: &str, nonce: &str, issuer: &str) -> Result<IdClaims, OpenIdFailure> {
         let wrong = |why: &str| OpenIdFailure::Token(why.to_owned());
-        let header = decode_header(id_token).map_err(|error| wrong(&error.to_string()))?;
-        let key = self.provider.key(header.kid.as_deref()).await?;
-        let (key, algorithm) = key.ok_or_else(|| wrong("it is signed by a key that the provider does not publish"))?;
-        let mut validation = Validation::new(algorithm);
-        validation.set_audience(&[&self.client_id]);
-        validation.set_issuer(&[issuer]);
-        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        let claims = decode::<IdClaims>(id_token, &key, &validation).map_err(|error| wrong(&error.to_string()))?.claims;
+        let kid = KeySet::kid_of(id_token).map_err(|fault| wrong(&fault.to_string()))?;
+        let key = self.provider.key(kid.as_deref()).await?;
+        let key = key.ok_or_else(|| wrong("it is signed by a key that the provider does not publish"))?;
+        let expected = Expected { issuer: issuer.to_owned(), audience: vec![self.client_id.clone()], leeway: LEEWAY };
+        let claims: IdClaims = key.verify(id_token, &expected).map_err(|fault| wrong(&fault.to_string()))?;
         if claims.nonce.as_deref() != Some(nonce) {
             return Err(wrong("it belongs to another sign-in"));
         }

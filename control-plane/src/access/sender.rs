@@ -2,8 +2,9 @@
 
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
+use decorators::provider_url::is_loopback_name;
 
-use crate::public_url::{PublicUrl, is_loopback_name};
+use crate::public_url::PublicUrl;
 
 /// Whether the request names this machine, or the public URL. A hostile page can make its own name resolve to this
 /// machine (DNS rebinding), but the browser then sends that name.

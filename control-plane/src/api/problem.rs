@@ -89,7 +89,7 @@ impl From<CommandError> for ProblemResponse {
             Error::PinnedAlready(_) => (StatusCode::CONFLICT, "pinned", "The pattern is pinned already"),
             Error::TooManyPins => (StatusCode::CONFLICT, "too-many-pins", "Too many patterns are pinned"),
             Error::WouldTurnOn { .. } => (StatusCode::CONFLICT, "would-turn-on", "The pattern would turn an endpoint on"),
-            Error::Action(_) | Error::FileInRule => {
+            Error::Action(_) | Error::FileInRule(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "action", "The decorator is configured wrongly")
             }
             Error::NoPods | Error::Reason | Error::Status(_) | Error::Ttl | Error::TooLong(_) => {

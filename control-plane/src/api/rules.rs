@@ -172,8 +172,8 @@ fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
             Scope::Prefix => RuleScope::Prefix,
         },
         action: match &rule.action {
-            Action::Disable { status } => RuleAction::Decorate(action::Action::Disable(Disable { status: *status })),
-            Action::Decorate(action) => RuleAction::Decorate(action::Action::clone(action)),
+            Action::Disable { status } => RuleAction::Decorate(Box::new(action::Action::Disable(Disable { status: *status }))),
+            Action::Decorate(action) => RuleAction::Decorate(Box::new(action::Action::clone(action))),
             Action::Pin => RuleAction::Pin { pin: Pin {} },
         },
         percent: rule.selection.percent,

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use decorators::action;
 use mesh::endpoint::Endpoint;
 use mesh::routes::route_patterns::{PINS_MAX, Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, DISABLE_STATUSES, Protection, REASON_BYTES_MAX, RULES_MAX, Rule, Scope, Selector};
@@ -67,8 +66,9 @@ fn shape(command: &Command, id: String, by: &Author, context: &CheckContext<'_>)
     }
     if let Action::Decorate(action) = &command.action {
         action.check()?;
-        if matches!(&**action, action::Action::ErrorPage(page) if page.html_file.is_some()) {
-            return Err(CommandError::FileInRule);
+        command.selection.check_for(action)?;
+        if let Some(field) = action.names_file() {
+            return Err(CommandError::FileInRule(field));
         }
     }
     command.selection.check()?;

@@ -231,9 +231,9 @@ pub enum CommandError {
     /// The selection or the action is invalid.
     #[error("{0}")]
     Action(#[from] decorators::invalid::Invalid),
-    /// The page of a rule cannot be in a file of the pod.
-    #[error("error-page: html_file is only for a file of decorators: put the page into html")]
-    FileInRule,
+    /// No rule can name a file of the pod: its author could otherwise read the pod's files.
+    #[error("{0} is only for a file of decorators: a rule cannot name files of the pod")]
+    FileInRule(&'static str),
     /// The time limit is too short or too long.
     #[error("the time limit must be 1 s to 30 days; leave it out to turn the endpoint on by hand")]
     Ttl,

@@ -4,19 +4,19 @@ use std::collections::HashMap;
 
 use mesh::rule::{Action, Rule, RuleRefusal};
 
-use crate::decorator::catalog::{Origin, PodNames, build};
+use crate::decorator::catalog::{Catalog, Origin};
 use crate::rulebook::TimedRule;
 
 /// The rules of the last set, by id.
 pub struct RuleInstances {
-    pod: PodNames,
+    catalog: Catalog,
     known: HashMap<String, TimedRule>,
 }
 
 impl RuleInstances {
     /// No rules yet.
-    pub fn new(pod: PodNames) -> Self {
-        Self { pod, known: HashMap::new() }
+    pub fn new(catalog: Catalog) -> Self {
+        Self { catalog, known: HashMap::new() }
     }
 
     /// Gives each rule its decorator and its counters. A rule of the last set keeps its own, so that a change of another rule
@@ -43,7 +43,7 @@ impl RuleInstances {
             return Ok(known.clone());
         }
         let decorator = match &rule.action {
-            Action::Decorate(action) => build(action, &self.pod, Origin::ControlPlane),
+            Action::Decorate(action) => self.catalog.build(action, Origin::ControlPlane),
             Action::Disable { .. } | Action::Pin => Ok(None),
         };
         match decorator {
@@ -63,6 +63,8 @@ mod tests {
     use mesh::rule::{Protection, Scope, Selector};
 
     use super::*;
+    use crate::decorator::background::Background;
+    use crate::decorator::catalog::PodNames;
 
     fn rule(id: &str, json: &str) -> Rule {
         Rule {
@@ -81,7 +83,10 @@ mod tests {
 
     #[test]
     fn a_rule_keeps_its_state_while_others_change_and_no_rule_reads_a_file_of_the_pod() {
-        let mut instances = RuleInstances::new(PodNames { service: "web".into(), pod: "web-1".into() });
+        let mut instances = RuleInstances::new(Catalog {
+            pod: PodNames { service: "web".into(), pod: "web-1".into() },
+            background: Background::none(),
+        });
         let limit = rule("r1", r#"{"rate-limit":{"requests":1,"per":"1s"}}"#);
         let before = instances.instantiate(vec![limit.clone()]).unwrap();
         let after = instances.instantiate(vec![rule("r2", r#"{"fault":{"abort":500}}"#), limit.clone()]).unwrap();
@@ -90,6 +95,9 @@ mod tests {
         let refusals = instances.instantiate(vec![limit.clone(), reading]).unwrap_err();
         assert_eq!(refusals[0].rule, "r3");
         assert!(refusals[0].why.contains("html_file"));
+        let reading = rule("r4", r#"{"jwt":{"issuer":"https://sso.example","audience":["a"],"ca_file":"/etc/shadow"}}"#);
+        let refusals = instances.instantiate(vec![limit.clone(), reading]).unwrap_err();
+        assert!(refusals[0].why.contains("ca_file"));
         let again = instances.instantiate(vec![limit]).unwrap();
         assert!(Arc::ptr_eq(&before[0].counts, &again[0].counts), "a refused set changes nothing");
     }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use decorators::action::Action;
 
 use crate::decorator::Decorator;
+use crate::decorator::background::Background;
 use crate::decorator::circuit_breaker::Breaker;
 use crate::decorator::error_page::ErrorPages;
 use crate::decorator::fault::FaultInjection;
 use crate::decorator::headers::HeaderEdits;
+use crate::decorator::jwt::TokenGuard;
 use crate::decorator::rate_limit::RateLimiter;
 use crate::decorator::timeout::ResponseTimeout;
 
@@ -30,19 +32,31 @@ pub enum Origin {
     ControlPlane,
 }
 
-/// Builds the decorator of an action; `None` if the action is no decorator. All workers share it.
-pub fn build(action: &Action, pod: &PodNames, origin: Origin) -> Result<Option<Arc<dyn Decorator>>, String> {
-    let decorator: Arc<dyn Decorator> = match action {
-        Action::CircuitBreaker(breaker) => Arc::new(Breaker::new(breaker.clone())),
-        Action::Disable(_) => return Ok(None),
-        Action::ErrorPage(page) if origin == Origin::ControlPlane && page.html_file.is_some() => {
-            return Err("error-page: `html_file` is only for a file of decorators; a rule has the page in `html`".to_owned());
+/// What decorators are built with.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// The names of the pod.
+    pub pod: PodNames,
+    /// Where they run tasks.
+    pub background: Background,
+}
+
+impl Catalog {
+    /// Builds the decorator of an action; `None` if the action is no decorator. All workers share it.
+    pub fn build(&self, action: &Action, origin: Origin) -> Result<Option<Arc<dyn Decorator>>, String> {
+        if let Some(field) = action.names_file().filter(|_| origin == Origin::ControlPlane) {
+            return Err(format!("{}: `{field}` is only for a file of decorators", action.name()));
         }
-        Action::ErrorPage(page) => Arc::new(ErrorPages::new(page.clone(), pod.clone())?),
-        Action::Fault(fault) => Arc::new(FaultInjection::new(fault.clone())),
-        Action::Headers(headers) => Arc::new(HeaderEdits::new(headers.clone())),
-        Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
-        Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
-    };
-    Ok(Some(decorator))
+        let decorator: Arc<dyn Decorator> = match action {
+            Action::CircuitBreaker(breaker) => Arc::new(Breaker::new(breaker.clone())),
+            Action::Disable(_) => return Ok(None),
+            Action::ErrorPage(page) => Arc::new(ErrorPages::new(page.clone(), self.pod.clone())?),
+            Action::Fault(fault) => Arc::new(FaultInjection::new(fault.clone())),
+            Action::Headers(headers) => Arc::new(HeaderEdits::new(headers.clone())),
+            Action::Jwt(jwt) => Arc::new(TokenGuard::new(jwt, &self.background)?),
+            Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
+            Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
+        };
+        Ok(Some(decorator))
+    }
 }

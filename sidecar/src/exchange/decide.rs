@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use decorators::selection::Mode;
 
-use crate::decorator::Hold;
+use crate::decorator::{Hold, Released};
 use crate::exchange::context::WorkerContext;
 use crate::exchange::decorate::{self, Decorated};
 use crate::exchange::{Exchange, max_forwards};
@@ -54,7 +54,16 @@ pub fn decide(
             exchange.author = Author::Sitio;
             Action::Answer(answer)
         }
-        (Some(hold), answer) => Action::Hold(Box::pin(async move { hold.await.or(answer) }), edits),
+        (Some(hold), None) => Action::Hold(hold, edits),
+        (Some(hold), Some(answer)) => Action::Hold(Box::pin(answer_after(hold, answer)), edits),
+    }
+}
+
+/// What a decorator answers whose turn was after that of one that holds the request.
+async fn answer_after(hold: Hold, answer: Answer) -> Released {
+    match hold.await {
+        Released::Pass(_) => Released::Answer(answer),
+        answered @ Released::Answer(_) => answered,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use decorators::selection::Mode;
@@ -9,7 +10,7 @@ use decorators::selection::Mode;
 use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
 use crate::decorator::response::{RequestFacts, Response};
-use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Step};
+use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Released, Step};
 use crate::exchange::context::WorkerContext;
 use crate::exchange::{Exchange, error_response};
 use crate::head::answer::{Answer, Edit};
@@ -42,9 +43,9 @@ pub fn before(worker: &WorkerContext, exchange: &Exchange, head: &RequestHead<'_
     for (decorator, rule) in decorators_of(worker, exchange) {
         match call_before(worker, decorator, rule, &mut request) {
             Step::Pass => {}
-            Step::Hold(hold) => holds.push(hold),
+            Step::Hold(hold) => holds.push(watched(hold, decorator, rule)),
             Step::Answer(given) => {
-                answer = Some(marked(given, decorator));
+                answer = Some(marked(given, decorator.name()));
                 break;
             }
         }
@@ -89,7 +90,7 @@ pub fn after(
             Ok(step) => {
                 count(rule, has_acted, RuleEvent::Acted);
                 if let Step::Answer(answer) = step {
-                    return Err(marked(answer, decorator));
+                    return Err(marked(answer, decorator.name()));
                 }
             }
         }
@@ -137,7 +138,13 @@ fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
     let step = catch_unwind(AssertUnwindSafe(|| decorator.before(request)));
     let added = request.take_plan();
     request.add_plan(plan);
-    let has_acted = request.edits().len() > edits || !matches!(step, Ok(Step::Pass));
+    let is_guard = decorator.failure_mode() == FailureMode::Closed;
+    let has_acted = match &step {
+        // A guard acts if it lets a request not pass. What it holds is counted when it is released.
+        Ok(Step::Pass | Step::Hold(_)) if is_guard => false,
+        Ok(Step::Answer(_) | Step::Hold(_)) | Err(_) => true,
+        Ok(Step::Pass) => request.edits().len() > edits,
+    };
     let is_shadow = rule.is_some_and(|rule| rule.mode() == Mode::Shadow);
     match step {
         Err(_) => {
@@ -174,6 +181,31 @@ fn decorators_of<'a>(
     worker.decorators().iter().map(|decorator| (decorator.as_ref(), None)).chain(of_rules)
 }
 
+/// Whether a decorator guards the exchange, so that bytes which are no request must not reach the service.
+pub fn is_guarded(worker: &WorkerContext, exchange: &Exchange) -> bool {
+    decorators_of(worker, exchange).any(|(decorator, rule)| {
+        decorator.failure_mode() == FailureMode::Closed && rule.is_none_or(|rule| rule.mode() == Mode::Enforce)
+    })
+}
+
+/// A hold whose response names its decorator, and which is counted if a guard answers.
+fn watched(hold: Hold, decorator: &dyn Decorator, rule: Option<&ActiveRule>) -> Hold {
+    let is_guard = decorator.failure_mode() == FailureMode::Closed;
+    let counts = rule.filter(|_| is_guard).map(|rule| Arc::clone(&rule.counts));
+    let name = decorator.name().to_owned();
+    Box::pin(async move {
+        match hold.await {
+            Released::Answer(answer) => {
+                if let Some(counts) = counts {
+                    counts.add(RuleEvent::Acted);
+                }
+                Released::Answer(marked(answer, &name))
+            }
+            passed @ Released::Pass(_) => passed,
+        }
+    })
+}
+
 fn count(rule: Option<&ActiveRule>, has_acted: bool, event: RuleEvent) {
     if let Some(rule) = rule.filter(|_| has_acted) {
         rule.counts.add(event);
@@ -186,11 +218,11 @@ fn count_panic(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
 }
 
 /// Names the decorator in its response, so that no caller takes it for the service's.
-fn marked(answer: Answer, decorator: &dyn Decorator) -> Answer {
+fn marked(answer: Answer, decorator: &str) -> Answer {
     if answer.fields.iter().any(|(name, _)| name.starts_with("X-Sitio-")) {
         return answer;
     }
-    answer.with(DECORATOR_FIELD, decorator.name().to_owned())
+    answer.with(DECORATOR_FIELD, decorator.to_owned())
 }
 
 fn one_after_another(holds: Vec<Hold>) -> Option<Hold> {
@@ -198,11 +230,13 @@ fn one_after_another(holds: Vec<Hold>) -> Option<Hold> {
         return None;
     }
     Some(Box::pin(async move {
+        let mut fields = Vec::new();
         for hold in holds {
-            if let Some(answer) = hold.await {
-                return Some(answer);
+            match hold.await {
+                Released::Pass(more) => fields.extend(more),
+                answered @ Released::Answer(_) => return answered,
             }
         }
-        None
+        Released::Pass(fields)
     }))
 }

@@ -1,5 +1,7 @@
 //! Writes the heads the proxy sends: end-to-end fields unchanged, framing and connection fields rebuilt.
 
+use std::borrow::Cow;
+
 use httparse::Header;
 
 use crate::head::answer::{Answer, Edit, reason_of};
@@ -98,6 +100,16 @@ pub fn request(out: &mut Vec<u8>, head: &RequestHead<'_, '_>, host: &str, added:
         (None, false) => {}
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// Adds fields to a request that was written, whatever follows its head.
+pub fn add_fields(request: &mut Vec<u8>, fields: &[(Cow<'static, str>, Cow<'static, str>)]) {
+    let Some(end) = memchr::memchr(b'\n', request).filter(|_| !fields.is_empty()) else { return };
+    let mut lines = Vec::new();
+    for (name, value) in fields {
+        own_field(&mut lines, name, value);
+    }
+    request.splice(end + 1..=end, lines);
 }
 
 /// Appends a response as the downstream should read it, with the edits of decorators.

@@ -7,12 +7,13 @@ use mesh::exchange::Outcome;
 use mesh::refusal::RefusalReason;
 
 use crate::exchange::decide::apply_rules;
-use crate::exchange::{AbortCause, error_response};
+use crate::exchange::{AbortCause, decorate, error_response};
 use crate::head::HeadFault;
 use crate::head::answer::Audience;
 use crate::head::write::Persistence;
 use crate::http1::connection::{AfterExchange, Http1Connection};
 use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
+use crate::recorder::completed_exchange::Author;
 use crate::socket::buffered_conn::BufferedConn;
 
 /// The method and the path of such a connection.
@@ -33,6 +34,12 @@ pub(super) async fn run(connection: &mut Http1Connection, upstream: Option<Buffe
     worker.settle(exchange);
     if let Some(answer) = covering.and_then(|covering| apply_rules(exchange, &covering)) {
         exchange.answered(answer.status, "");
+        return connection.finish_by_reset();
+    }
+    if decorate::is_guarded(&worker, exchange) {
+        let refused = error_response::guard_failed();
+        exchange.author = Author::Sitio;
+        exchange.answered(refused.status, "");
         return connection.finish_by_reset();
     }
     let upstream = match upstream {

@@ -8,6 +8,7 @@ use http2::error_code::ErrorCode;
 use http2::frame::StreamId;
 use mesh::refusal::RefusalReason;
 
+use crate::decorator::Released;
 use crate::exchange::context::Scratch;
 use crate::head::HeadFault;
 use crate::http2::connection_state::{ConnectionState, Ended, OUTPUT_BYTES_MAX, Progress};
@@ -115,15 +116,16 @@ fn read_downstream(
 
 /// Sends on the requests that decorators hold no longer, or answers them.
 fn release_held(connection: &mut ConnectionState, cx: &mut Context<'_>) {
-    while let Some((stream, answer)) = connection.exchanges.held.poll_decided(cx) {
+    while let Some((stream, released)) = connection.exchanges.held.poll_decided(cx) {
         let held = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Held);
         let Some(exchange) = held else { continue };
-        match answer {
-            None => {
+        match released {
+            Released::Pass(fields) => {
+                exchange.head.add(&fields);
                 exchange.route = Route::Waiting;
                 connection.upstreams.wait(stream);
             }
-            Some(answer) => {
+            Released::Answer(answer) => {
                 exchange.route = Route::None;
                 exchange.record.answered_by_sitio(&answer);
                 let response = own_response::of_decorator(&connection.worker, &answer, exchange.facts);

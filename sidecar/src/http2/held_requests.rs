@@ -4,8 +4,7 @@ use std::task::{Context, Poll};
 
 use http2::frame::StreamId;
 
-use crate::decorator::Hold;
-use crate::head::answer::Answer;
+use crate::decorator::{Hold, Released};
 
 /// The held requests of one downstream connection. Their number is limited by that of the streams.
 #[derive(Default)]
@@ -19,14 +18,14 @@ impl HeldRequests {
         self.held.push((stream, hold));
     }
 
-    /// Takes the next request that is decided, with the response to it if it does not pass.
-    pub(super) fn poll_decided(&mut self, cx: &mut Context<'_>) -> Option<(StreamId, Option<Answer>)> {
+    /// Takes the next request that is decided, with what becomes of it.
+    pub(super) fn poll_decided(&mut self, cx: &mut Context<'_>) -> Option<(StreamId, Released)> {
         for position in 0..self.held.len() {
             let (stream, hold) = &mut self.held[position];
-            if let Poll::Ready(answer) = hold.as_mut().poll(cx) {
+            if let Poll::Ready(released) = hold.as_mut().poll(cx) {
                 let stream = *stream;
                 drop(self.held.swap_remove(position));
-                return Some((stream, answer));
+                return Some((stream, released));
             }
         }
         None

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::decorator::AddedField;
+use crate::head::write::is_sendable;
 use crate::upstream::http2::field_list::FieldList;
 
 /// Kept bytes of a connection above which what was sent is dropped. Such a request is not sent again.
@@ -38,6 +40,15 @@ impl KeptHead {
     pub(super) fn new(fields: FieldList, total: &KeptBytes) -> Self {
         total.0.set(total.0.get() + fields.bytes());
         Self { fields, total: total.clone() }
+    }
+
+    /// Adds fields.
+    pub(super) fn add(&mut self, fields: &[AddedField]) {
+        self.uncount();
+        for (name, value) in fields.iter().filter(|(name, value)| is_sendable(name, value)) {
+            self.fields.push_lower_case(name, value);
+        }
+        self.total.0.set(self.total.0.get() + self.fields.bytes());
     }
 
     /// The fields, pseudo-header fields first.

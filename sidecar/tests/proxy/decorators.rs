@@ -12,7 +12,8 @@ use ::decorators::selection::Selection;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
-use sidecar::decorator::catalog::{Origin, PodNames, build};
+use sidecar::decorator::background::Background;
+use sidecar::decorator::catalog::{Catalog, Origin, PodNames};
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::rulebook::TimedRule;
 use sidecar::worker::{RuleSource, Workers};
@@ -98,7 +99,7 @@ pub(crate) async fn both(address: SocketAddr, path: &str, check: impl Fn(&str)) 
 pub(crate) fn rule(id: &str, route: &str, json: &str, selection: &str) -> TimedRule {
     let action = Configured::from_json(json).unwrap();
     let pod = PodNames { service: "web".into(), pod: "web-1".into() };
-    let decorator = build(&action, &pod, Origin::ControlPlane).unwrap();
+    let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).unwrap();
     let rule = Rule {
         id: id.into(),
         selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },

@@ -10,18 +10,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
     (
         "control-plane",
         &[
-            &[
-                "address_limiter",
-                "clock",
-                "data_folder",
-                "fetched",
-                "http",
-                "jwt_crypto",
-                "kubernetes_api",
-                "model",
-                "public_url",
-                "token",
-            ],
+            &["address_limiter", "clock", "data_folder", "http", "kubernetes_api", "model", "public_url", "token"],
             &["attempt_limiter", "ca_publisher", "service_accounts", "store", "store_id", "tap", "tls"],
             &["counts"],
             &["exposed", "history", "recovery", "rules"],

@@ -8,17 +8,21 @@ mod methods;
 mod sources;
 
 /// The crates, and the workspace crates that each may depend on.
-const ARROWS: [(&str, &[&str]); 12] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("decorators", &[]),
     ("http2", &[]),
     ("inject", &[]),
     ("mesh", &["sitio-decorators"]),
+    ("openid", &["sitio-decorators"]),
     ("api", &["sitio-decorators", "sitio-mesh"]),
     ("platform", &["sitio-mesh"]),
     ("proto", &["sitio-decorators", "sitio-mesh"]),
     ("exposition", &["sitio-mesh"]),
     ("format", &["sitio-mesh"]),
-    ("sidecar", &["sitio-decorators", "sitio-exposition", "sitio-http2", "sitio-mesh", "sitio-platform", "sitio-proto"]),
+    (
+        "sidecar",
+        &["sitio-decorators", "sitio-exposition", "sitio-http2", "sitio-mesh", "sitio-openid", "sitio-platform", "sitio-proto"],
+    ),
     (
         "control-plane",
         &[
@@ -28,6 +32,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
             "sitio-format",
             "sitio-inject",
             "sitio-mesh",
+            "sitio-openid",
             "sitio-platform",
             "sitio-proto",
         ],

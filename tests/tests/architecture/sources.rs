@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// All crates of the workspace.
-pub(crate) const CRATES: [&str; 14] = [
+pub(crate) const CRATES: [&str; 15] = [
     "api",
     "bench",
     "cli",
@@ -14,6 +14,7 @@ pub(crate) const CRATES: [&str; 14] = [
     "http2",
     "inject",
     "mesh",
+    "openid",
     "platform",
     "proto",
     "sidecar",

@@ -6,6 +6,7 @@ mod bodies;
 mod connections;
 mod drain;
 mod faults;
+mod jwt;
 mod legacy_stats;
 mod not_found;
 mod peers;

@@ -18,7 +18,8 @@ use sidecar::control_client::client::ControlClient;
 use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
 use sidecar::control_client::metrics::ControlClientMetrics;
 use sidecar::control_client::rule_instances::RuleInstances;
-use sidecar::decorator::catalog::PodNames;
+use sidecar::decorator::background::Background;
+use sidecar::decorator::catalog::{Catalog, PodNames};
 use sidecar::ledger::collector::LedgerHandle;
 use sidecar::resources::Meter;
 use sidecar::tls::ClientTls;
@@ -123,7 +124,10 @@ impl Pod {
             transport: transport(),
             greeting,
             routes: Pins::default(),
-            instances: RuleInstances::new(PodNames { service: names.0, pod: names.1 }),
+            instances: RuleInstances::new(Catalog {
+                pod: PodNames { service: names.0, pod: names.1 },
+                background: Background::none(),
+            }),
             ledger_handle,
             workers,
             exchange_bus: Arc::default(),

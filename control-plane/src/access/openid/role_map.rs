@@ -3,12 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use serde_json::Value;
-
 use crate::model::principal::Role;
-
-/// Roles of a user that are looked at. A provider may send hundreds of groups.
-const ROLES_MAX: usize = 2000;
 
 /// Which of the provider's roles give which role here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,18 +54,6 @@ impl Grant {
     }
 }
 
-/// The provider's roles of a user, at a path into the claims such as `realm_access.roles`; `None` if it leads nowhere.
-///
-/// A key may have dots itself, as in `https://example.com/roles`, so the whole path is tried as a key first.
-pub fn roles_at(claims: &Value, path: &str) -> Option<BTreeSet<String>> {
-    let found = claims.get(path).or_else(|| path.split('.').try_fold(claims, |value, key| value.get(key)))?;
-    match found {
-        Value::String(role) => Some(BTreeSet::from([role.clone()])),
-        Value::Array(roles) => Some(roles.iter().take(ROLES_MAX).filter_map(Value::as_str).map(str::to_owned).collect()),
-        _ => None,
-    }
-}
-
 impl FromStr for RoleMap {
     type Err = String;
 
@@ -105,8 +88,6 @@ impl FromStr for RoleRule {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn names(names: &[&str]) -> BTreeSet<String> {
@@ -125,19 +106,6 @@ mod tests {
         assert_eq!(grant(&["other", ""]), None);
         for text in ["admins", "admins=root", "=viewer", "a=viewer:", "a=viewer:shop+", "a=Viewer"] {
             assert!(text.parse::<RoleMap>().unwrap_err().contains("viewer or operator"), "{text}");
-        }
-    }
-
-    #[test]
-    fn roles_are_found_where_providers_put_them() {
-        let claims = json!({
-            "realm_access": { "roles": ["a", "b", 7] }, "groups": "c", "https://example.com/roles": ["d"], "empty": {}
-        });
-        assert_eq!(roles_at(&claims, "realm_access.roles"), Some(names(&["a", "b"])));
-        assert_eq!(roles_at(&claims, "groups"), Some(names(&["c"])));
-        assert_eq!(roles_at(&claims, "https://example.com/roles"), Some(names(&["d"])));
-        for path in ["empty", "nothing", "groups.roles", "realm_access.roles.a", ""] {
-            assert_eq!(roles_at(&claims, path), None, "{path}");
         }
     }
 }

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use reqwest::Url;
+use decorators::provider_url::ProviderUrl;
 
 use crate::access::openid::role_map::RoleMap;
-use crate::public_url::is_loopback_name;
 
 /// Bytes of a file with a secret or with certificates.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -40,11 +39,7 @@ impl OpenIdSettings {
     /// Checks the address of the provider: codes and secrets are sent to it.
     pub fn check(&self) -> Result<(), String> {
         let Some(issuer) = &self.issuer else { return Ok(()) };
-        let url: Url = issuer.parse().map_err(|error| format!("SITIO_OIDC_ISSUER={issuer}: {error}"))?;
-        let is_local = url.host_str().is_some_and(is_loopback_name);
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_local) {
-            return Err(format!("SITIO_OIDC_ISSUER={issuer}: it must begin with https://, because passwords depend on it"));
-        }
+        ProviderUrl::check(issuer).map_err(|why| format!("SITIO_OIDC_ISSUER: {why}"))?;
         if self.roles.as_ref().is_none_or(RoleMap::is_empty) {
             return Err("SITIO_OIDC_ROLES gives no role: write, for example, admins=operator,staff=viewer".to_owned());
         }
@@ -64,12 +59,7 @@ impl OpenIdSettings {
     /// The certificates of the authorities file.
     pub(super) fn authorities(&self) -> Result<Option<Vec<reqwest::Certificate>>, String> {
         let Some(file) = &self.ca_file else { return Ok(None) };
-        let text = read(file, "SITIO_OIDC_CA_FILE")?;
-        let bundle = reqwest::Certificate::from_pem_bundle(text.as_bytes());
-        match bundle {
-            Ok(certificates) if !certificates.is_empty() => Ok(Some(certificates)),
-            _ => Err(format!("{} (SITIO_OIDC_CA_FILE) has no certificate in PEM", file.display())),
-        }
+        openid::provider::authorities(file).map(Some).map_err(|why| format!("SITIO_OIDC_CA_FILE: {why}"))
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct RuleJson {
 #[serde(rename_all = "snake_case")]
 enum ActionJson {
     Disable { status: u16 },
-    Decorate(action::Action),
+    Decorate(Box<action::Action>),
     Pin,
 }
 
@@ -70,7 +70,7 @@ impl RuleJson {
         let RuleRecord { rule, revision, created_ms, ending } = record.clone();
         let action = match rule.action {
             Action::Disable { status } => ActionJson::Disable { status },
-            Action::Decorate(action) => ActionJson::Decorate(Arc::unwrap_or_clone(action)),
+            Action::Decorate(action) => ActionJson::Decorate(Box::new(Arc::unwrap_or_clone(action))),
             Action::Pin => ActionJson::Pin,
         };
         let written = Self {
@@ -101,7 +101,7 @@ impl RuleJson {
         let written: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
         let action = match written.action {
             ActionJson::Disable { status } => Action::Disable { status },
-            ActionJson::Decorate(action) => Action::Decorate(Arc::new(action)),
+            ActionJson::Decorate(action) => Action::Decorate(Arc::new(*action)),
             ActionJson::Pin => Action::Pin,
         };
         let endpoint = Endpoint::named(&written.method, &written.route).map_err(|why| why.to_string())?;

@@ -16,7 +16,8 @@ use crate::control_client::ControlClient;
 use crate::control_client::dial::{StreamToken, Transport};
 use crate::control_client::rule_instances::RuleInstances;
 use crate::control_client::tests::control_plane::{Mesh, Stream};
-use crate::decorator::catalog::PodNames;
+use crate::decorator::background::Background;
+use crate::decorator::catalog::{Catalog, PodNames};
 use crate::identity::{Identity, PodDescription};
 use crate::ledger::collector::LedgerHandle;
 use crate::ledger::tests::counted;
@@ -52,7 +53,10 @@ impl House {
             greeting: Greeting { workload, epoch, session: 0, protected: vec![], uptime: None, known: None },
             routes: Pins::default(),
             ledger_handle: ledger_handle.clone(),
-            instances: RuleInstances::new(PodNames { service: "legacy".into(), pod: "legacy-1".into() }),
+            instances: RuleInstances::new(Catalog {
+                pod: PodNames { service: "legacy".into(), pod: "legacy-1".into() },
+                background: Background::none(),
+            }),
             workers: Arc::new(Workers::none()),
             exchange_bus: Arc::default(),
             metrics: Arc::default(),

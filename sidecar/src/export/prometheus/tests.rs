@@ -13,7 +13,8 @@ use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 
 use crate::control_client::metrics::ControlClientCounts;
 use crate::decorator::EndedExchange;
-use crate::decorator::catalog::{Origin, PodNames, build};
+use crate::decorator::background::Background;
+use crate::decorator::catalog::{Catalog, Origin, PodNames};
 use crate::exchange::shared_counters::SharedCounters;
 use crate::export::access_log::LineCounts;
 use crate::export::otlp::Exported;
@@ -83,7 +84,7 @@ fn a_circuit_is_shown_by_its_rule() {
     let breaker = |id: &str| {
         let action = decorators::action::Action::from_json(r#"{"circuit-breaker":{"failures":1}}"#).unwrap();
         let pod = PodNames { service: "web".into(), pod: "web-0".into() };
-        let decorator = build(&action, &pod, Origin::ControlPlane).unwrap();
+        let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).unwrap();
         let rule = Rule {
             id: id.into(),
             selector: Selector { namespace: String::new(), service: String::new(), pods: Vec::new() },

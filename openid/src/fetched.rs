@@ -9,13 +9,17 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// The age at which a document is fetched again, so that what was withdrawn is forgotten.
-const KEPT: Duration = Duration::from_secs(10 * 60);
+pub const KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// The shortest time between two fetches: requests for what does not exist must not become requests to the server.
-const FETCH_EVERY: Duration = Duration::from_secs(10);
+pub const FETCH_EVERY: Duration = Duration::from_secs(10);
+
+/// The age at which a document is of no use, if its server has been away that long. A key that was withdrawn meanwhile would
+/// otherwise be trusted for ever.
+const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a fetch may take. A sidecar waits five seconds for its welcome.
-const FETCH_WITHIN: Duration = Duration::from_secs(4);
+pub const FETCH_WITHIN: Duration = Duration::from_secs(4);
 
 /// A document, and the last attempt to fetch it.
 #[derive(Debug)]
@@ -43,6 +47,20 @@ impl<T> Default for Fetched<T> {
 }
 
 impl<T> Fetched<T> {
+    /// The document that is known, without a fetch.
+    pub fn known(&self) -> Option<Arc<T>> {
+        self.usable().map(|known| Arc::clone(&known.document))
+    }
+
+    /// Why the last fetch failed; empty if it did not, or if there was none.
+    pub async fn failure(&self) -> String {
+        self.last.lock().await.as_ref().map(|attempt| attempt.failure.clone()).unwrap_or_default()
+    }
+
+    fn usable(&self) -> Option<Arc<Known<T>>> {
+        self.known.load_full().filter(|known| known.at.elapsed() < USABLE)
+    }
+
     /// The document, fetched again by `fetch` if it is old or has not what is wanted; or why there is none.
     ///
     /// One caller fetches, and those whose wish a known document fulfils never wait for it.
@@ -51,7 +69,7 @@ impl<T> Fetched<T> {
         has_wanted: impl Fn(&T) -> bool,
         fetch: impl Future<Output = Result<T, E>>,
     ) -> Result<Arc<T>, String> {
-        let known = self.known.load_full().filter(|known| has_wanted(&known.document));
+        let known = self.usable().filter(|known| has_wanted(&known.document));
         if let Some(known) = known.as_ref().filter(|known| known.at.elapsed() < KEPT) {
             return Ok(Arc::clone(&known.document));
         }
@@ -71,12 +89,12 @@ impl<T> Fetched<T> {
                 Ok(Err(error)) => attempt.failure = error.to_string(),
                 Err(_) => attempt.failure = format!("no answer within {FETCH_WITHIN:?}"),
             }
-            if !attempt.failure.is_empty() && self.known.load().is_some() {
+            if !attempt.failure.is_empty() && self.usable().is_some() {
                 tracing::warn!("a document cannot be fetched again, so the last one stays: {}", attempt.failure);
             }
         }
         let failure = || last.as_ref().map(|attempt| attempt.failure.clone()).unwrap_or_default();
-        self.known.load_full().map(|known| Arc::clone(&known.document)).ok_or_else(failure)
+        self.known().ok_or_else(failure)
     }
 }
 
@@ -100,6 +118,12 @@ mod tests {
         assert_eq!(get(&fetched, 2, Ok(2)).await, Ok(2));
         tokio::time::advance(KEPT).await;
         assert_eq!(get(&fetched, 2, Ok(3)).await, Ok(3), "it is old");
+        tokio::time::advance(USABLE.saturating_sub(Duration::from_secs(1))).await;
+        assert_eq!(get(&fetched, 3, Err("away")).await, Ok(3), "its server is away");
+        assert_eq!(fetched.known().as_deref(), Some(&3));
+        tokio::time::advance(FETCH_EVERY).await;
+        assert_eq!(get(&fetched, 3, Err("away")).await, Err("away".to_owned()), "its server has been away for too long");
+        assert_eq!(fetched.known(), None);
     }
 
     #[tokio::test(start_paused = true)]
