@@ -10,6 +10,7 @@ pub mod callers;
 pub mod client;
 pub mod endpoints;
 pub mod history;
+pub mod notifications;
 pub mod pods;
 pub mod problem;
 pub mod routes;

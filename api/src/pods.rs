@@ -58,6 +58,16 @@ pub struct Pod {
     pub revision_wanted: u64,
     /// The newest revision that it has confirmed.
     pub confirmed: Option<ConfirmedRevision>,
+    /// Whether a program listens on the service's port; null if the service is on another machine, or the kernel does not
+    /// show its sockets.
+    #[serde(default)]
+    pub service_listens: Option<ServiceListener>,
+    /// Restarts of the service since the start of its sidecar, as far as the sidecar sees them.
+    #[serde(default)]
+    pub service_restarts: u64,
+    /// Processes of the pod that the kernel has killed for lack of memory since the start of its sidecar.
+    #[serde(default)]
+    pub oom_kills: u64,
     /// The messages of its sidecar that were refused and not counted: their numbers contradicted each other, or were
     /// impossible.
     pub refused: Option<RefusedMessages>,
@@ -83,6 +93,18 @@ words! {
         /// Its last message is older.
         Silent,
         /// It has signed off, or was silent for a minute.
+        Gone,
+    }
+}
+
+words! {
+    /// Whether a program listens on the service's port.
+    pub enum ServiceListener {
+        /// None has listened since the start of the sidecar.
+        NotYet,
+        /// One listens.
+        Listening,
+        /// One has listened, and none does now.
         Gone,
     }
 }

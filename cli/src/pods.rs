@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use api::pods::{Pod, PodState};
-use format::health::CLOCK_OFFSET_WARNED_MS;
+use format::health::{CLOCK_OFFSET_WARNED_MS, is_memory_near};
 use format::label::service_label;
 use format::{number, time};
 
@@ -14,9 +14,6 @@ use crate::show::ShowOptions;
 use crate::table::column::{Cell, Column, Tone, kept, light, wide};
 use crate::table::table;
 use crate::{csv, moment};
-
-/// The fraction of the memory limit from which a pod counts as near its limit.
-pub(crate) const MEMORY_NEAR_LIMIT: f64 = 0.9;
 
 /// Show every pod: whether it reports, what it uses, which rules it has confirmed.
 #[derive(Debug, clap::Args)]
@@ -84,9 +81,7 @@ fn state(pod: &Pod) -> Cell {
 
 /// Whether the pod's memory is near its limit.
 pub(crate) fn is_near_limit(pod: &Pod) -> bool {
-    pod.resources.is_some_and(|used| {
-        used.memory_limit_bytes > 0 && used.memory_bytes as f64 >= MEMORY_NEAR_LIMIT * used.memory_limit_bytes as f64
-    })
+    pod.resources.is_some_and(|used| is_memory_near(used.memory_bytes, used.memory_limit_bytes))
 }
 
 fn memory(pod: &Pod) -> Cell {

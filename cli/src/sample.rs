@@ -2,7 +2,7 @@
 
 use api::endpoints::{Endpoint, EndpointState, Endpoints};
 use api::history::Exchange;
-use api::pods::{ConfirmedRevision, Pod, PodState};
+use api::pods::{ConfirmedRevision, Pod, PodState, ServiceListener};
 use serde_json::json;
 
 /// An endpoint with a hundred requests, one of which failed.
@@ -52,6 +52,9 @@ pub(crate) fn pod(name: &str) -> Pod {
         clock_error_ms: None,
         revision_wanted: 3,
         confirmed: Some(ConfirmedRevision { revision: 3, took_ms: 1 }),
+        service_listens: Some(ServiceListener::Listening),
+        service_restarts: 0,
+        oom_kills: 0,
         refused: None,
     }
 }

@@ -16,6 +16,7 @@ mod callers;
 mod endpoints;
 mod history;
 mod metrics;
+mod notifications;
 mod openapi;
 mod pods;
 mod probes;
@@ -41,6 +42,8 @@ pub fn routes(state: Arc<AppState>) -> Router {
         .route("/timeline", get(timeline::of_endpoints))
         .route("/status", get(status::status))
         .route("/tap", get(tap::events))
+        .route("/notifications", get(notifications::list))
+        .route("/notifications/test", post(notifications::test))
         .route("/pods", get(pods::list))
         .route("/audit", get(audit::list))
         .route("/rules", get(rules::list).post(rules::create))

@@ -34,6 +34,8 @@ use crate::token::SecretToken;
 use crate::webhook::settings::WebhookOptions;
 use crate::{api, dashboard, data_folder, grpc, http, middleware, store_id, webhook};
 
+mod notify;
+
 /// The default time for which a pod that is gone is remembered.
 pub const FORGET_PODS_AFTER: Duration = Duration::from_secs(3600);
 
@@ -81,6 +83,8 @@ pub struct AppOptions {
     pub budget: Budget,
     /// The admission webhook, if there is one.
     pub webhook: Option<WebhookOptions>,
+    /// The file with the channels of notifications, if there is one.
+    pub notifications_file: Option<PathBuf>,
 }
 
 impl AppOptions {
@@ -101,6 +105,7 @@ impl AppOptions {
             trusted_proxies: TrustedProxies::default(),
             budget: Budget::default(),
             webhook: None,
+            notifications_file: None,
         }
     }
 }
@@ -128,6 +133,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
     let (state, window_writer) = open(&options, grpc_address, leaving.clone()).await?;
+    notify::configure(&state, &options).await?;
     let (token, public_url, proxies) = (options.token.clone(), options.public_url.clone(), options.trusted_proxies.clone());
     let access = options.sign_in.clone().open(&options.data_dir, token, public_url, proxies).await?;
     let certificate = certificate(&options, grpc_address).await?;
@@ -149,6 +155,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
         parts.spawn(keep_certificate(certificate, options.ca_configmap, leaving.clone()));
     }
     parts.spawn(end_rules(Arc::clone(&state)));
+    parts.spawn(notify::run(Arc::clone(&state)));
     parts.spawn(write_windows(Arc::clone(&state), window_writer));
     parts.spawn(record_attached(Arc::clone(&state)));
     parts.spawn(evict_periodically(state));

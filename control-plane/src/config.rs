@@ -93,6 +93,9 @@ pub struct ControlPlaneConfig {
     /// The memory for what sidecars report, such as 512MiB [default: three quarters of the container's limit; 8GiB if it has none].
     #[arg(long, env = "SITIO_MEMORY_MAX", value_name = "SIZE", value_parser = size)]
     pub memory_max: Option<u64>,
+    /// A file with the channels that notices about crashes and failures go to; it is read again when it changes [default: none; notices are on the dashboard only].
+    #[arg(long, env = "SITIO_NOTIFICATIONS_FILE", value_name = "FILE")]
+    pub notifications_file: Option<PathBuf>,
     /// The admission webhook.
     #[command(flatten)]
     pub webhook: WebhookSettings,

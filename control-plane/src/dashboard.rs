@@ -33,6 +33,7 @@ pub mod impact;
 pub mod live_frame;
 pub mod live_values;
 pub mod map;
+pub mod notices;
 pub mod onboarding;
 pub mod order;
 pub mod overview;

@@ -18,6 +18,7 @@ pub mod http;
 pub mod kubernetes_api;
 pub mod middleware;
 pub mod model;
+pub mod notifications;
 pub mod public_url;
 pub mod query;
 pub mod recovery;

@@ -75,6 +75,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         trusted_proxies: config.trusted_proxies,
         budget,
         webhook: webhook_options,
+        notifications_file: config.notifications_file,
     };
     tracing::info!(data = %options.data_dir.display(), token = options.token.is_some(), "starting");
 

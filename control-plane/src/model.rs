@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod durability;
 pub mod limits;
+pub mod notice;
 pub mod pod;
 pub mod principal;
 pub mod recovery_progress;

@@ -18,10 +18,14 @@ use crate::exposed::Exposed;
 use crate::history::Histories;
 use crate::model::reporter::Reporter;
 use crate::model::stream_counts::StreamCounts;
+use crate::notifications::Notifications;
+use crate::notifications::evidence::Sources;
+use crate::notifications::lifecycle::Absence;
 use crate::recovery::Recovery;
 use crate::recovery::attached::AttachedLog;
 use crate::rules::Rules;
 use crate::store::metrics_store::{MetricsStore, StoreSize, StoredSeries};
+use crate::store::notice_store::NoticeStore;
 use crate::store::{Store, StoreError};
 use crate::tap::OpenTaps;
 
@@ -43,6 +47,8 @@ pub struct AppState {
     pub range_cache: RangeCache,
     /// Queries for the exchanges that pods remember.
     pub histories: Histories,
+    /// What is wrong with services, and the messages about it.
+    pub notifications: Arc<Notifications>,
     /// The taps through which users watch exchanges as they happen.
     pub taps: Arc<OpenTaps>,
     /// Counters of the gRPC streams.
@@ -64,7 +70,7 @@ pub struct AppState {
 impl AppState {
     /// Restores state from `store` and returns the task that writes to it. It reads from disk, so
     /// it may block.
-    pub fn open<Disk: Store + MetricsStore + 'static>(
+    pub fn open<Disk: Store + MetricsStore + NoticeStore + 'static>(
         store: Arc<Disk>,
         fleet: Fleet,
         stream_address: SocketAddr,
@@ -83,6 +89,7 @@ impl AppState {
         });
         let names = Arc::clone(&timeline);
         rules.set_endpoint_lookup(move |namespace, service| names.counted(Reporter { namespace, service }));
+        let notifications = Arc::new(Notifications::open(Arc::clone(&store) as Arc<dyn NoticeStore>, now_ms)?);
         let (attached, exposed) = (store.attached()?, store.exposed()?);
         let (window_queue, window_writer) = WindowQueue::open(store);
         let state = Self {
@@ -93,6 +100,7 @@ impl AppState {
             window_queue,
             range_cache: RangeCache::default(),
             histories: Histories::default(),
+            notifications,
             taps: Arc::default(),
             stream_counts: StreamCounts::default(),
             stream_address,
@@ -136,6 +144,13 @@ impl AppState {
         if let Err(error) = self.window_queue.metrics_store.forget(&names) {
             tracing::error!(%error, "removed endpoints are still on disk and will return after a restart");
         }
+    }
+
+    /// Watches the conditions of all services. It may write to disk, so it may block.
+    pub fn watch_conditions(&self, now_ms: u64) {
+        let sources = Sources { fleet: &self.fleet, timeline: &self.timeline, pushed: &self.histories.pushed };
+        let absence = if self.recovery.waiting(Instant::now()).is_some() { Absence::Unknown } else { Absence::Known };
+        self.notifications.look(sources, absence, now_ms);
     }
 
     /// Records the attached sidecars for the next control plane. It may write to disk, so it may

@@ -6,6 +6,7 @@ use crate::model::rule_record::{RuleChange, StoredRules};
 
 pub mod codec;
 pub mod metrics_store;
+pub mod notice_store;
 pub mod redb;
 pub mod rollup;
 

@@ -9,6 +9,9 @@ pub const FAILING_AMBER: f64 = 0.01;
 /// The share of 5xx from which an endpoint is red.
 pub const FAILING_RED: f64 = 0.05;
 
+/// The share of its limit over which memory is amber.
+pub const MEMORY_NEAR: f64 = 0.9;
+
 /// A clock difference that users are warned of.
 pub const CLOCK_OFFSET_WARNED_MS: u64 = 5_000;
 
@@ -43,6 +46,11 @@ pub fn failing(failing_ratio: f64, served: u64) -> HealthLevel {
         share if share >= FAILING_AMBER => HealthLevel::Amber,
         _ => HealthLevel::Calm,
     }
+}
+
+/// Whether memory is near its limit. A limit of 0 is none.
+pub fn is_memory_near(bytes: u64, limit_bytes: u64) -> bool {
+    limit_bytes > 0 && bytes as f64 > limit_bytes as f64 * MEMORY_NEAR
 }
 
 /// `part` divided by `whole`; 0 if `whole` is 0.

@@ -149,6 +149,37 @@ pub struct Resources {
     pub connections: u32,
     /// Requests that the sidecar has refused since its start.
     pub refused: Refusals,
+    /// What the kernel shows of the service beside its traffic.
+    pub service: ServiceSigns,
+}
+
+/// What the kernel shows of the service beside the sidecar, without a request: its listening sockets and its kills.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceSigns {
+    /// Whether a program listens on the service's port.
+    pub listener: ListenerState,
+    /// How often the service listened again with new sockets since the sidecar's start, which is a restart.
+    pub restarts: u32,
+    /// Milliseconds since the last restart; without a meaning if there was none.
+    pub since_restart_ms: u64,
+    /// Processes of the pod's control group that the kernel has killed for lack of memory since the sidecar's start.
+    pub oom_kills: u64,
+    /// Milliseconds since the last of them; without a meaning if there was none.
+    pub since_oom_kill_ms: u64,
+}
+
+/// Whether a program listens on the service's port.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum ListenerState {
+    /// Not known: the service is not on this machine, or the kernel does not show its sockets.
+    #[default]
+    Unknown,
+    /// None has listened since the sidecar's start: the service is still starting.
+    NotYet,
+    /// One listens.
+    Listening,
+    /// One has listened, and none does now.
+    Gone,
 }
 
 impl Resources {

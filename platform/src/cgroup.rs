@@ -110,6 +110,17 @@ impl Source {
         CpuTime { used_us, throttled_us }
     }
 
+    /// Returns how many processes of the group the kernel has killed for lack of memory; `None` without a group, and on
+    /// kernels that do not count them (before 4.13).
+    pub fn oom_kills(&self) -> Option<u64> {
+        let counts = match self {
+            Self::V2(folder) => text(&folder.join("memory.events")),
+            Self::V1 { memory, .. } => text(&memory.join("memory.oom_control")),
+            Self::Process => return None,
+        };
+        counts.lines().any(|line| line.starts_with("oom_kill ")).then(|| parse::field(&counts, "oom_kill"))
+    }
+
     /// Returns the CPU limit in thousandths of a core; 0 if there is none.
     pub fn cpu_limit_milli(&self) -> u32 {
         match self {

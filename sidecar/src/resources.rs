@@ -1,6 +1,7 @@
 //! Measures the pod's CPU and memory use and limits, from its control group or its service's processes.
 
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,12 +12,14 @@ use serde::Serialize;
 
 use crate::resources::accounts::Accounts;
 use crate::resources::cpu::Cpu;
+use crate::resources::service_signs::SignWatch;
 
 mod accounts;
 mod cores;
 pub mod cpu;
 mod parse;
 mod service;
+mod service_signs;
 
 /// Measurements between two searches for the data source. A service may start after its sidecar, and
 /// another sidecar may join the same control group. One search reads a few files of each process.
@@ -31,6 +34,7 @@ pub struct Meter {
     before: Option<(Instant, CpuTime)>,
     /// The search to repeat; `None` if the source never changes.
     search: Option<CgroupSearch>,
+    signs: SignWatch,
 }
 
 /// The repeated search for the data source of a pod.
@@ -72,7 +76,8 @@ impl Meter {
     /// the processes of the service.
     pub fn for_service(service: Option<u16>) -> Self {
         let search = Some(CgroupSearch { service, measured: 0 });
-        Self { accounts: Accounts::found(service), pods: NonZeroU32::MIN, before: None, search }
+        let signs = SignWatch::new(Path::new("/proc"), service);
+        Self { accounts: Accounts::found(service), pods: NonZeroU32::MIN, before: None, search, signs }
     }
 
     /// A meter for one of several pods in this process. The kernel does not account for each pod, so each
@@ -84,7 +89,8 @@ impl Meter {
 
     /// A meter that always uses this source.
     fn fixed(source: Source) -> Self {
-        Self { accounts: Accounts::Kernel(source), pods: NonZeroU32::MIN, before: None, search: None }
+        let signs = SignWatch::new(Path::new("/proc"), None);
+        Self { accounts: Accounts::Kernel(source), pods: NonZeroU32::MIN, before: None, search: None, signs }
     }
 
     /// The CPU limit of this container in thousandths of a core; 0 if there is none.
@@ -115,6 +121,7 @@ impl Meter {
             throttled_milli,
             connections: 0,
             refused: Refusals::default(),
+            service: self.signs.look(self.accounts.oom_kills(), now),
         };
         let total_memory = if memory.limit > 0 { memory.limit } else { memory.machine };
         let free_memory = total_memory.saturating_sub(memory.used);
@@ -133,6 +140,7 @@ impl Meter {
         if accounts != self.accounts {
             // Values of another source cannot be compared with the previous ones.
             (self.accounts, self.before) = (accounts, None);
+            self.signs.forget_kill_count();
         }
     }
 }

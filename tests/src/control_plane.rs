@@ -25,14 +25,22 @@ struct Home {
     http: ReservedPort,
     grpc: ReservedPort,
     data: TempDir,
+    settings: Vec<(String, String)>,
 }
 
 impl ControlPlane {
     /// Starts a control plane on free ports, with an empty folder.
     #[track_caller]
     pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with these settings besides, after each restart, too.
+    #[track_caller]
+    pub fn with(settings: &[(&str, &str)]) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
-        let home = Home { http: ReservedPort::reserve(), grpc: ReservedPort::reserve(), data };
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let home = Home { http: ReservedPort::reserve(), grpc: ReservedPort::reserve(), data, settings };
         Self { process: home.start(), http_port: home.http.port, grpc_port: home.grpc.port, home }
     }
 
@@ -55,6 +63,7 @@ impl Home {
         command.env("SITIO_HTTP_ADDR", format!("127.0.0.1:{}", self.http.port));
         command.env("SITIO_GRPC_ADDR", format!("127.0.0.1:{}", self.grpc.port));
         command.env("SITIO_DATA_DIR", self.data.path());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let mut process = Process::start(command);
         assert_eq!(ports(&mut process), (self.http.port, self.grpc.port));
         process

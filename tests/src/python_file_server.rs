@@ -7,12 +7,13 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::reserved_port::ReservedPort;
 
-/// A running `python3 -m http.server`.
+/// A running `python3 -m http.server`, which can crash and be started again on the same port.
 pub struct PythonFileServer {
-    _process: Process,
+    process: Process,
     files: TempDir,
-    port: u16,
+    reserved: ReservedPort,
 }
 
 impl PythonFileServer {
@@ -20,20 +21,37 @@ impl PythonFileServer {
     #[track_caller]
     pub fn start() -> Self {
         let files = tempfile::tempdir().expect("a temporary folder");
-        let mut command = Command::new("python3");
-        command.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory"]).arg(files.path());
-        let mut process = Process::start(command);
-        let port = process.line("its port", |line| line.split(" port ").nth(1)?.split(' ').next()?.parse().ok());
-        Self { _process: process, files, port }
+        let reserved = ReservedPort::reserve();
+        Self { process: started(reserved.port, files.path()), files, reserved }
+    }
+
+    /// Kills it, as a crash would.
+    pub fn crash(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.process = started(self.reserved.port, self.files.path());
     }
 
     /// The port it listens on.
     pub fn port(&self) -> u16 {
-        self.port
+        self.reserved.port
     }
 
     /// Puts a file into its folder.
     pub fn put(&self, name: impl AsRef<Path>, content: &[u8]) {
         fs::write(self.files.path().join(name), content).expect("the folder can be written to");
     }
+}
+
+#[track_caller]
+fn started(port: u16, files: &Path) -> Process {
+    let mut command = Command::new("python3");
+    command.args(["-u", "-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory"]).arg(files);
+    let mut process = Process::start(command);
+    process.line("its port", |line| line.contains(&format!(" port {port} ")).then_some(()));
+    process
 }

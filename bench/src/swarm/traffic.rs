@@ -4,7 +4,7 @@ use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::refusal::Refusals;
-use mesh::report::{Coverage, EndpointReport, Report, Resources};
+use mesh::report::{Coverage, EndpointReport, ListenerState, Report, Resources, ServiceSigns};
 use mesh::window::{Window, WindowKind, WindowRow};
 
 /// Requests for each endpoint of each pod in one second. With 20 endpoints a pod has 400 requests a second.
@@ -19,6 +19,13 @@ pub(super) const RESOURCES: Resources = Resources {
     throttled_milli: 0,
     connections: 64,
     refused: Refusals::NONE,
+    service: ServiceSigns {
+        listener: ListenerState::Listening,
+        restarts: 0,
+        since_restart_ms: 0,
+        oom_kills: 0,
+        since_oom_kill_ms: 0,
+    },
 };
 
 /// The traffic of one pod, by endpoint.

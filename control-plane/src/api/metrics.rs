@@ -15,6 +15,7 @@ use crate::clock::now_ms;
 use crate::exposed;
 use crate::model::durability::Durability;
 use crate::model::pod::PodState;
+use crate::model::principal::Namespaces;
 use crate::model::recovery_progress::RecoveryWaiting;
 use crate::query::reader::Reader;
 use crate::state::AppState;
@@ -88,8 +89,33 @@ fn page(state: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>
     if let Some(size) = size {
         takes(&mut page, size);
     }
+    notifications(&mut page, state);
     discarded(&mut page, state);
     page
+}
+
+/// The notices, and their messages by channel.
+fn notifications(page: &mut Exposition, state: &AppState) {
+    let firing = state.notifications.list(&Namespaces::All).firing.len() as u64;
+    page.gauge("sitio_notices_firing", "Notices that fire.", firing);
+    let channels = state.notifications.channels();
+    let about = "Messages about notices since the start, by channel and result; a failed attempt is repeated.";
+    let family = page.family(FamilyKind::Counter, "sitio_notifications", about);
+    for (channel, _, counts) in &channels {
+        let results = [
+            ("delivered", counts.delivered),
+            ("failed", counts.failed),
+            ("given_up", counts.given_up),
+            ("suppressed", counts.suppressed),
+        ];
+        for (result, count) in results {
+            family.add(vec![("channel", channel.clone()), ("result", result.to_owned())], SampleValue::Count(count));
+        }
+    }
+    let family = page.family(FamilyKind::Gauge, "sitio_notifications_queued", "Messages that are not delivered yet, by channel.");
+    for (channel, _, counts) in &channels {
+        family.add(vec![("channel", channel.clone())], SampleValue::Whole(counts.queued as u64));
+    }
 }
 
 /// How much of the counts is on disk.
@@ -172,6 +198,7 @@ fn discarded(page: &mut Exposition, state: &AppState) {
         ("history_unanswered", state.histories.unanswered.so_far()),
         ("tap_over_limit", state.taps.refused.so_far()),
         ("tap_exchange_unasked", state.taps.unasked.so_far()),
+        ("notice_without_room", state.notifications.without_room()),
         ("pod_forgotten", state.fleet.pods_forgotten()),
         ("audit_entry", state.rules.state().audit_entries.saturating_sub(crate::model::audit::ENTRIES_MAX)),
     ] {

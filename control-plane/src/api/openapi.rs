@@ -7,7 +7,9 @@ use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
-use crate::api::{audit, callers, endpoints, history, metrics, pods, probes, routes, rules, status, tap, timeline};
+use crate::api::{
+    audit, callers, endpoints, history, metrics, notifications, pods, probes, routes, rules, status, tap, timeline,
+};
 
 /// Examples by the name of their schema; a test sends or reads each.
 const EXAMPLES: &str = include_str!("examples.json");
@@ -43,6 +45,8 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| document_of(&Operations::op
         timeline::of_endpoints,
         status::status,
         tap::events,
+        notifications::list,
+        notifications::test,
         pods::list,
         audit::list,
         rules::list,
@@ -59,7 +63,7 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(|| document_of(&Operations::op
         probes::live,
         probes::ready
     ),
-    components(schemas(api::problem::Problem))
+    components(schemas(api::problem::Problem, api::notifications::NotificationMessage))
 )]
 struct Operations;
 

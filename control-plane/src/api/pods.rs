@@ -1,8 +1,8 @@
 //! `/api/v1/pods`: the pods, their state, and which revision of the rules each has confirmed.
 
-use api::pods::{ConfirmedRevision, Pod, PodResources, PodState, Pods, RefusedMessages};
+use api::pods::{ConfirmedRevision, Pod, PodResources, PodState, Pods, RefusedMessages, ServiceListener};
 use axum::Json;
-use mesh::report::Resources;
+use mesh::report::{ListenerState, Resources};
 
 use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
@@ -29,6 +29,7 @@ pub(super) async fn list(reader: Reader) -> Json<Pods> {
 impl From<PodRow> for Pod {
     fn from(row: PodRow) -> Self {
         let workload = &row.workload;
+        let signs = row.resources.map(|resources| resources.service).unwrap_or_default();
         Self {
             pod: workload.pod.clone(),
             pod_uid: workload.pod_uid.clone(),
@@ -51,6 +52,14 @@ impl From<PodRow> for Pod {
             clock_error_ms: row.skew.and_then(Skew::error_ms),
             revision_wanted: row.revision_wanted,
             confirmed: row.confirmed.map(|(revision, took_ms)| ConfirmedRevision { revision, took_ms }),
+            service_listens: match signs.listener {
+                ListenerState::Unknown => None,
+                ListenerState::NotYet => Some(ServiceListener::NotYet),
+                ListenerState::Listening => Some(ServiceListener::Listening),
+                ListenerState::Gone => Some(ServiceListener::Gone),
+            },
+            service_restarts: signs.restarts.into(),
+            oom_kills: signs.oom_kills,
             refused: row.refusal.map(|refusal| RefusedMessages {
                 times: refusal.times,
                 at: instant(refusal.at_ms),

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::model::principal::Forbidden;
+use crate::query::reader::commands::TestRefused;
 use crate::rules::command::{CommandError, ExistingRule};
 use crate::store::StoreError;
 
@@ -61,6 +62,17 @@ impl From<StoreError> for ProblemResponse {
 impl From<Forbidden> for ProblemResponse {
     fn from(why: Forbidden) -> Self {
         CommandError::from(why).into()
+    }
+}
+
+impl From<TestRefused> for ProblemResponse {
+    fn from(why: TestRefused) -> Self {
+        match why {
+            TestRefused::Forbidden(why) => why.into(),
+            TestRefused::NoSuchChannel { .. } => {
+                Self::new(StatusCode::NOT_FOUND, "unknown-channel", "No such channel", why.to_string())
+            }
+        }
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use crate::api::problem::ProblemResponse;
 use crate::model::window::QueryWindow;
 use crate::query::snapshot::range;
@@ -22,11 +20,7 @@ pub(super) fn rate(per_second: f64) -> f64 {
     (per_second * 1000.0).round() / 1000.0
 }
 
-/// An instant, as in `2026-01-31T12:00:00.123Z`.
-pub(super) fn instant(unix_ms: u64) -> String {
-    let timestamp = i64::try_from(unix_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX);
-    format!("{timestamp:.3}")
-}
+pub(super) use format::time::instant;
 
 /// Parses a window such as `5m`; none, or `all`, means everything that is known.
 pub(super) fn window(text: Option<&str>) -> Result<QueryWindow, ProblemResponse> {

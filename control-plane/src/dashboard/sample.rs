@@ -6,7 +6,7 @@ use std::time::Duration;
 use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::refusal::Refusals;
-use mesh::report::Resources;
+use mesh::report::{Resources, ServiceSigns};
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use mesh::workload::Workload;
 use tokio_util::sync::CancellationToken;
@@ -176,6 +176,7 @@ fn pod(name: &str, state: PodState, last_message_ms: u64) -> PodRow {
             throttled_milli: 0,
             connections: 4,
             refused: Refusals::default(),
+            service: ServiceSigns::default(),
         }),
         rps: 12.9,
         skew: None,

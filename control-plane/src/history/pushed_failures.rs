@@ -63,6 +63,15 @@ impl PushedFailures {
             |pushed: &&RememberedExchange| !answered.contains(&pushed.pod) && request.pod.is_none_or(|pod| *pod == *pushed.pod);
         entries.exchanges.iter().filter(is_news).cloned().collect()
     }
+
+    /// Calls `see` with each pushed failure that began at `from_ms` or later.
+    pub fn each_since(&self, from_ms: u64, mut see: impl FnMut((&str, &str, &Endpoint), &RememberedExchange)) {
+        for entry in self.entries.iter().filter(|entry| entry.pushed_ms >= from_ms) {
+            let (namespace, service, endpoint) = entry.key();
+            let since = entry.exchanges.iter().filter(|remembered| remembered.exchange.started_ms >= from_ms);
+            since.for_each(|remembered| see((namespace, service, endpoint), remembered));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,8 @@ use crate::model::rule_record::RuleRecord;
 use crate::model::rule_status::RuleStatus;
 use crate::model::rules_state::AUDIT_AT_HAND_MAX;
 use crate::model::window::QueryWindow;
+use crate::notifications::NoticeList;
+use crate::notifications::outbox::ChannelCounts;
 use crate::query::callers::CalledBy;
 use crate::query::snapshot::{PodRow, Snapshot};
 use crate::query::{long_windows, snapshot};
@@ -36,7 +38,7 @@ use crate::store::StoreError;
 use crate::tap::scope::TapScope;
 use crate::tap::{TapReader, TooMany};
 
-mod commands;
+pub mod commands;
 
 /// The mesh as one principal sees it. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -211,6 +213,21 @@ impl Reader {
     /// Opens a tap.
     pub fn open_tap(&self, scope: TapScope, filter: Filter, per_second_max: u32) -> Result<TapReader, TooMany> {
         self.mesh.taps.open(TapScope { sees: self.namespaces().clone(), ..scope }, filter, per_second_max)
+    }
+
+    /// What is wrong with services now, and what was lately.
+    pub fn notices(&self) -> NoticeList {
+        self.mesh.notifications.list(self.namespaces())
+    }
+
+    /// The channels of notifications, which belong to no namespace.
+    pub fn notification_channels(&self) -> Vec<(String, &'static str, ChannelCounts)> {
+        if *self.namespaces() == Namespaces::All { self.mesh.notifications.channels() } else { Vec::new() }
+    }
+
+    /// Why the notifications file cannot be used; `None` if it can, or if the reader sees some namespaces only.
+    pub fn notifications_error(&self) -> Option<String> {
+        self.mesh.notifications.file_error().filter(|_| *self.namespaces() == Namespaces::All)
     }
 
     /// The newest revision of the rules of all namespaces.

@@ -9,12 +9,15 @@ use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
 use crate::clock::now_ms;
 use crate::model::rule_record::{RuleChange, StoredRules};
 use crate::store::metrics_store::{Append, Handover, MetricsStore, Process, SeriesName, StoreSize, StoreView};
+use crate::store::notice_store::{NoticeChange, NoticeStore, StoredNotices};
 use crate::store::redb::fault::TransactionFault;
 use crate::store::redb::file::{DatabaseFile, Opener};
 use crate::store::redb::read::StoreReader;
 use crate::store::redb::retention::TableSizes;
 use crate::store::redb::series_ids::SeriesIds;
-use crate::store::redb::tables::{ATTACHED, AUDIT, EXPOSED, FORMAT, MARKS, NAMES, NUMBERS, RULES, SERIES, TOTALS, slots};
+use crate::store::redb::tables::{
+    ATTACHED, AUDIT, EXPOSED, FORMAT, MARKS, MESSAGES, NAMES, NOTICES, NUMBERS, RULES, SERIES, TOTALS, slots,
+};
 use crate::store::rollup::{Keep, Resolution};
 use crate::store::{Store, StoreError};
 
@@ -25,6 +28,7 @@ mod fault;
 mod file;
 mod handover;
 mod ledger;
+mod notices;
 mod read;
 mod retention;
 mod rule_json;
@@ -98,6 +102,8 @@ fn prepare(transaction: &WriteTransaction) -> Result<(), TransactionFault> {
     transaction.open_table(MARKS)?;
     transaction.open_table(ATTACHED)?;
     transaction.open_table(EXPOSED)?;
+    transaction.open_table(NOTICES)?;
+    transaction.open_table(MESSAGES)?;
     for resolution in Resolution::ALL {
         transaction.open_table(slots(resolution))?;
     }
@@ -122,6 +128,16 @@ impl Store for RedbStore {
 
     fn commit(&self, change: &RuleChange) -> Result<(), StoreError> {
         self.write(|transaction| ledger::change(transaction, change))
+    }
+}
+
+impl NoticeStore for RedbStore {
+    fn load_notices(&self) -> Result<StoredNotices, StoreError> {
+        self.read(|reading| notices::read(&reading.transaction))
+    }
+
+    fn save_notices(&self, change: &NoticeChange) -> Result<(), StoreError> {
+        self.write(|transaction| notices::write(transaction, change))
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::refusal::{RefusalReason, Refusals};
-use mesh::report::{Coverage, Report, Resources, RuleTotals};
+use mesh::report::{Coverage, ListenerState, Report, Resources, RuleTotals, ServiceSigns};
 use prost::Message as _;
 
 use crate::convert::InvalidMessage;
@@ -204,6 +204,17 @@ impl From<Resources> for wire::Resources {
             open_conns: resources.connections,
             throttled_milli: resources.throttled_milli,
             refused: refused(&resources.refused),
+            listener: match resources.service.listener {
+                ListenerState::Unknown => wire::ListenerState::Unknown,
+                ListenerState::NotYet => wire::ListenerState::NotYet,
+                ListenerState::Listening => wire::ListenerState::Listening,
+                ListenerState::Gone => wire::ListenerState::Gone,
+            }
+            .into(),
+            service_restarts: resources.service.restarts,
+            since_restart_ms: resources.service.since_restart_ms,
+            oom_kills: resources.service.oom_kills,
+            since_oom_kill_ms: resources.service.since_oom_kill_ms,
         }
     }
 }
@@ -231,6 +242,19 @@ impl From<wire::Resources> for Resources {
                     refusals
                 },
             ),
+            service: ServiceSigns {
+                // A later version may have further states.
+                listener: match resources.listener() {
+                    wire::ListenerState::Unknown => ListenerState::Unknown,
+                    wire::ListenerState::NotYet => ListenerState::NotYet,
+                    wire::ListenerState::Listening => ListenerState::Listening,
+                    wire::ListenerState::Gone => ListenerState::Gone,
+                },
+                restarts: resources.service_restarts,
+                since_restart_ms: resources.since_restart_ms,
+                oom_kills: resources.oom_kills,
+                since_oom_kill_ms: resources.since_oom_kill_ms,
+            },
         }
     }
 }

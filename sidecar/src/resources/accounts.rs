@@ -62,6 +62,14 @@ impl Accounts {
         }
     }
 
+    /// Processes that the kernel has killed for lack of memory; `None` if it does not count them for this pod alone.
+    pub(super) fn oom_kills(&self) -> Option<u64> {
+        match self {
+            Self::Kernel(source) => source.oom_kills(),
+            Self::Service(_) | Self::Nothing => None,
+        }
+    }
+
     /// The CPU limit in thousandths of a core; 0 if there is none.
     pub(super) fn cpu_limit_milli(&self) -> u32 {
         match self {

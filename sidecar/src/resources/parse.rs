@@ -33,10 +33,15 @@ pub(super) fn listening(table: &str, port: u16) -> impl Iterator<Item = u64> + '
     let inode = move |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
         let (_, local) = fields.get(1)?.rsplit_once(':')?;
-        let is_it = u16::from_str_radix(local, 16) == Ok(port) && fields.get(3) == Some(&LISTENING);
+        let is_it = u16::from_str_radix(local, 16) == Ok(port) && is_listening(line);
         fields.get(9).filter(|_| is_it)?.parse().ok()
     };
     table.lines().filter_map(inode)
+}
+
+/// Whether a line of `/proc/net/tcp` or `tcp6` is a listening socket.
+pub(super) fn is_listening(line: &str) -> bool {
+    line.split_whitespace().nth(3) == Some(LISTENING)
 }
 
 /// The values of all lines `name : value` in `/proc/cpuinfo`, one per CPU.

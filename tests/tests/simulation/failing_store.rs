@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use control_plane::model::rule_record::{RuleChange, StoredRules};
 use control_plane::store::metrics_store::{Append, Handover, MetricsStore, Process, SeriesName, StoreSize, StoreView};
+use control_plane::store::notice_store::{NoticeChange, NoticeStore, StoredNotices};
 use control_plane::store::redb::RedbStore;
 use control_plane::store::rollup::Keep;
 use control_plane::store::{Store, StoreError};
@@ -85,6 +86,16 @@ impl Store for FailingStore {
 
     fn commit(&self, change: &RuleChange) -> Result<(), StoreError> {
         self.store.commit(change)
+    }
+}
+
+impl NoticeStore for FailingStore {
+    fn load_notices(&self) -> Result<StoredNotices, StoreError> {
+        self.store.load_notices()
+    }
+
+    fn save_notices(&self, change: &NoticeChange) -> Result<(), StoreError> {
+        self.store.save_notices(change)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
-use mesh::report::{Resources, RuleTotals};
+use mesh::report::{Resources, RuleTotals, ServiceSigns};
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio_util::sync::CancellationToken;
@@ -58,6 +58,8 @@ pub struct PodView {
     pub refusal: Option<Arc<RefusedMessage>>,
     /// Its receipts for the rules that it was sent.
     pub receipts: Arc<ReceiptLog>,
+    /// What last befell its service.
+    pub service_events: ServiceEvents,
     /// Its CPU, memory and report gaps over the last minutes.
     pub resource_history: Arc<ResourceHistory>,
     /// The number of its service's shared series, if it has counted anything there.
@@ -88,6 +90,7 @@ pub(crate) struct PodFields {
     pub(crate) refusal: Option<Arc<RefusedMessage>>,
     pub(crate) resources: Option<Resources>,
     pub(crate) rules: Arc<[RuleTotals]>,
+    pub(crate) service_events: ServiceEvents,
     pub(crate) counts: ProcessCounts,
     /// Recent counts of the processes before this one.
     pub(crate) past: PastProcesses,
@@ -106,6 +109,26 @@ pub struct RefusedMessage {
     pub at_ms: u64,
     /// Why the last one was refused.
     pub why: String,
+}
+
+/// When something last befell a service, milliseconds since the Unix epoch by our clock; `None` if it never did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ServiceEvents {
+    /// The service was restarted.
+    pub restarted_ms: Option<u64>,
+    /// A process was killed for lack of memory.
+    pub oom_killed_ms: Option<u64>,
+}
+
+impl ServiceEvents {
+    /// What a report says that arrives now.
+    pub(crate) fn from_signs(signs: &ServiceSigns, now_ms: u64) -> Self {
+        let at_ms = |times: u64, since_ms: u64| (times > 0).then(|| now_ms.saturating_sub(since_ms));
+        Self {
+            restarted_ms: at_ms(signs.restarts.into(), signs.since_restart_ms),
+            oom_killed_ms: at_ms(signs.oom_kills, signs.since_oom_kill_ms),
+        }
+    }
 }
 
 /// An open stream.
@@ -152,6 +175,7 @@ impl Pod {
             refusal: None,
             resources: None,
             rules: Arc::default(),
+            service_events: ServiceEvents::default(),
             counts,
             past: PastProcesses::default(),
             rate: Rate::default(),
@@ -222,6 +246,7 @@ impl Pod {
             last_message_ms: fields.last_message_ms,
             resources: fields.resources,
             rules: Arc::clone(&fields.rules),
+            service_events: fields.service_events,
             skew: fields.skew,
             rps: fields.rate.per_second(now_ms),
             refusal: fields.refusal.clone(),

@@ -12,7 +12,7 @@ use proto::convert::windows::PackedWindow;
 use tokio_util::sync::CancellationToken;
 
 use crate::counts::fleet::not_attached::NotAttached;
-use crate::counts::fleet::pod::{OpenStream, Pod, PodFields, RefusedMessage};
+use crate::counts::fleet::pod::{OpenStream, Pod, PodFields, RefusedMessage, ServiceEvents};
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::apply_report::{Absorbed, Uncountable};
 use crate::counts::fleet::process_counts::rate_check::ReportArrival;
@@ -186,6 +186,9 @@ impl StreamSession {
         fields.resources = report.resources.or(fields.resources);
         if *fields.rules != *report.rules {
             fields.rules = report.rules.as_slice().into();
+        }
+        if let Some(resources) = &report.resources {
+            fields.service_events = ServiceEvents::from_signs(&resources.service, now_ms);
         }
         let age_ms = fields.age_ms(report.at_ms, now_ms);
         let life_ms = age_ms.max(now_ms.saturating_sub(self.epoch / 1_000_000));

@@ -4,10 +4,8 @@ use std::cmp::Ordering;
 
 use crate::model::pod::PodState;
 use crate::query::snapshot::{PodRow, Snapshot};
-use format::health::CLOCK_OFFSET_WARNED_MS;
-
-/// The share of its limit from which a pod's memory is amber.
-pub const MEMORY_NEAR: f64 = 0.9;
+use format::health::{CLOCK_OFFSET_WARNED_MS, is_memory_near};
+use mesh::report::Resources;
 
 /// The share of its limit from which a pod's CPU is amber.
 pub const CPU_NEAR: f64 = 0.9;
@@ -89,9 +87,8 @@ pub fn is_measured(pod: &PodRow) -> bool {
 
 /// Whether it is near its memory limit.
 pub fn is_near_memory_limit(pod: &PodRow) -> bool {
-    let used = |limit: u64, bytes: u64| limit > 0 && bytes as f64 > limit as f64 * MEMORY_NEAR;
-    pod.state != PodState::Gone
-        && pod.resources.is_some_and(|resources| used(resources.memory_limit_bytes, resources.memory_bytes))
+    let is_near = |used: Resources| is_memory_near(used.memory_bytes, used.memory_limit_bytes);
+    pod.state != PodState::Gone && pod.resources.is_some_and(is_near)
 }
 
 /// The share of its CPU limit that it uses; `None` without a limit.

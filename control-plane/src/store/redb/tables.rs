@@ -31,6 +31,12 @@ pub(super) const ATTACHED: TableDefinition<'_, (&str, u64), ()> = TableDefinitio
 /// By series name: the counters that `/metrics` exposed last.
 pub(super) const EXPOSED: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("exposed");
 
+/// By id: the notices that fire, and the last ones that ended.
+pub(super) const NOTICES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notices");
+
+/// By number: the messages about notices that are not delivered yet.
+pub(super) const MESSAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("messages");
+
 /// By slot and series ([`key`]): the counts.
 pub(super) type Slots = TableDefinition<'static, u64, &'static [u8]>;
 
