@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod callers;
 pub(crate) mod endpoints;
 pub(crate) mod history;
+pub(crate) mod notifications;
 pub(crate) mod pods;
 pub(crate) mod rules;
 

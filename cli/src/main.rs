@@ -27,6 +27,7 @@ mod interrupt;
 mod local_mesh;
 mod man;
 mod moment;
+mod notifications;
 mod outcome;
 mod pods;
 mod ports;
@@ -91,6 +92,7 @@ enum Command {
     Undecorate(decorate::UndecorateOptions),
     Rules(rules::RulesOptions),
     Pods(pods::PodsOptions),
+    Notifications(notifications::NotificationsOptions),
     Audit(audit::AuditOptions),
     Check(check::CheckOptions),
     Inject(inject::InjectOptions),
@@ -170,6 +172,7 @@ async fn obey(sitio: Sitio, interrupts: Interrupts) -> ExitCode {
         Command::Undecorate(options) => decorate::end(options, paint, interrupts).await,
         Command::Rules(options) => rules::run(options, paint, interrupts).await,
         Command::Pods(options) => pods::run(options, paint, interrupts).await,
+        Command::Notifications(options) => notifications::run(options, paint, interrupts).await,
         Command::Audit(options) => audit::run(options, paint, interrupts).await,
         Command::Check(options) => check::run(options, paint, interrupts).await,
         Command::Inject(options) => inject::run(options, interrupts).await,

@@ -82,6 +82,7 @@ pub fn pages(state: Arc<AppState>) -> Router {
         .route("/rules/{id}/end", post(audit::end))
         .route("/pods", get(pods::pods))
         .route("/pods.csv", get(pods::csv))
+        .route("/notices", get(notices::notices))
         .route("/map", get(map::map))
         .route("/map.csv", get(map::file::csv))
         .route("/audit", get(audit::audit))
@@ -104,7 +105,9 @@ pub fn is_page(path: &str) -> bool {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
     matches!(
         *segments,
-        ["" | "pods" | "map" | "audit" | "decorators" | "tap" | "account"] | ["endpoints", _] | ["endpoints", _, "pin"]
+        ["" | "pods" | "notices" | "map" | "audit" | "decorators" | "tap" | "account"]
+            | ["endpoints", _]
+            | ["endpoints", _, "pin"]
     )
 }
 

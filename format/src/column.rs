@@ -89,6 +89,22 @@ columns! {
 }
 
 columns! {
+    /// A column of the list of notices.
+    NoticeColumn:
+    Id = "id",
+    State = "state",
+    Condition = "condition",
+    Namespace = "namespace",
+    Service = "service",
+    Since = "since",
+    ResolvedAt = "resolved_at",
+    Times = "times",
+    Pods = "pods",
+    PodsTotal = "pods_total",
+    Detail = "detail",
+}
+
+columns! {
     /// A column of the audit log.
     AuditColumn:
     Number = "number",

@@ -24,7 +24,13 @@ impl SmallMesh {
     /// Starts a service on `pods` pods, and waits until all are connected.
     #[track_caller]
     pub fn start(service: &'static str, pods: usize) -> Self {
-        let (control_plane, origin) = (ControlPlane::start(), Origin::start());
+        Self::of(ControlPlane::start(), service, pods)
+    }
+
+    /// The same with this control plane.
+    #[track_caller]
+    pub fn of(control_plane: ControlPlane, service: &'static str, pods: usize) -> Self {
+        let origin = Origin::start();
         let mut mesh = Self { pods: Vec::new(), control_plane, origin, names: Vec::new(), service };
         for at in 0..pods {
             let name = format!("{service}-{at}");

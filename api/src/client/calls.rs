@@ -8,6 +8,7 @@ use crate::client::tap_stream::TapStream;
 use crate::client::{ApiRequest, Client};
 use crate::endpoints::{Endpoints, EndpointsQuery};
 use crate::history::{History, HistoryQuery};
+use crate::notifications::{NotificationTest, NotificationTestResult, Notifications};
 use crate::pods::Pods;
 use crate::rules::{Rule, RuleCommand, Rules};
 use crate::status::{About, Status};
@@ -61,6 +62,17 @@ impl Client {
     /// Lists the pods.
     pub async fn pods(&self) -> Result<Pods, Failure> {
         self.json(&ApiRequest::get("list the pods", &["api", "v1", "pods"])).await
+    }
+
+    /// Lists the notices.
+    pub async fn notifications(&self) -> Result<Notifications, Failure> {
+        self.json(&ApiRequest::get("list the notices", &["api", "v1", "notifications"])).await
+    }
+
+    /// Sends a test message over a channel.
+    pub async fn test_notifications(&self, channel: &str) -> Result<NotificationTestResult, Failure> {
+        let request = ApiRequest::post("test a channel", &["api", "v1", "notifications", "test"]);
+        self.json_of_body(&request, &NotificationTest { channel: channel.to_owned() }).await
     }
 
     /// Returns the newest entries of the audit log.

@@ -14,6 +14,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::clock;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::map::Map;
+use crate::dashboard::notices::NoticesView;
 use crate::dashboard::order::{SortOrder, head_values};
 use crate::dashboard::overview::Overview;
 use crate::dashboard::patch::Patch;
@@ -65,6 +66,7 @@ async fn live_frame(state: &DashboardState, topic: &Topic) -> Result<Arc<LiveFra
         Topic::Pods(view) => PodsTable::of(&snapshot(DisplayWindow::default()), view).live_frame(),
         Topic::Map(view) => Map::of(&snapshot(view.span), &state.reader.callers_by_endpoint(now_ms), view).live_frame(),
         Topic::Endpoint(id, span, zone) => endpoint::live_frame(state, &snapshot(*span), id, zone),
+        Topic::Notices(zone) => NoticesView::of(&state.reader, &snapshot(DisplayWindow::default()), zone).live_frame(),
         Topic::Audit(view) => audit::log_view(&state.reader, &snapshot(DisplayWindow::default()), view).live_frame(),
     }))
 }

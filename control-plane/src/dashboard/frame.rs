@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::dashboard::health::Health;
 use crate::dashboard::root::Root;
 use crate::model::durability::Durability;
+use crate::model::notice::NoticeSubject;
 use crate::model::pod::PodState;
 use crate::query::snapshot::Snapshot;
 use format::health::HealthLevel;
@@ -21,6 +22,8 @@ pub struct FrameCells {
     pub endpoints: String,
     /// Number of pods that are not gone.
     pub pods: String,
+    /// Number of notices that fire.
+    pub notices: String,
     /// Number of audit entries.
     pub audit: String,
     /// The problems as text without numbers: it changes only when a problem comes or goes.
@@ -46,6 +49,7 @@ impl FrameCells {
             },
             endpoints: number::count(snapshot.endpoints.len() as u64),
             pods: number::count(there as u64),
+            notices: number::count(snapshot.notices.len() as u64),
             audit: number::count(snapshot.audit_entries),
             problems: match wrong.len() - named.len() {
                 0 => named.join(". "),
@@ -79,6 +83,9 @@ fn wrong(snapshot: &Snapshot) -> Vec<(HealthLevel, String)> {
     }
     for pod in snapshot.pods.iter().filter(|pod| pod.state == PodState::Silent) {
         wrong.push((HealthLevel::Amber, format!("Pod {} is silent", pod.workload.pod)));
+    }
+    for NoticeSubject { condition, service, .. } in snapshot.notices.iter().map(|notice| &notice.subject) {
+        wrong.push((HealthLevel::Red, format!("{service} {}", condition.words())));
     }
     if snapshot.standing != Durability::Durable {
         wrong.push((HealthLevel::Red, "Counts are not saved to disk".into()));

@@ -39,6 +39,13 @@ impl Cells {
         self.elements.insert(id.into(), values);
     }
 
+    /// Adds the values of several elements: `name-0`, `name-1` and so on.
+    pub fn show_each(&mut self, name: &str, each: &[impl Serialize]) {
+        for (at, one) in each.iter().enumerate() {
+            self.show(format!("{name}-{at}"), one);
+        }
+    }
+
     /// Adds the values of one more element.
     pub fn insert(&mut self, id: &str, values: Values) {
         self.elements.insert(id.to_owned(), values);

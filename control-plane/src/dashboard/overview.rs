@@ -12,12 +12,15 @@ use crate::dashboard::frame::FrameCells;
 use crate::dashboard::health::HealthFilter;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
+use crate::dashboard::notices::strip;
+use crate::dashboard::notices::strip::NoticeStrip;
 use crate::dashboard::onboarding::{self, OnboardingTexts};
 use crate::dashboard::order::{ColumnHead, SortOrder, heads};
 use crate::dashboard::overview::columns::COLUMNS;
 use crate::dashboard::page::{HtmlPage, PageError, PageReader, Shell};
 use crate::dashboard::query::{DisplayWindow, OverviewQuery, ViewQuery};
 use crate::dashboard::range::RangeForm;
+use crate::dashboard::root::Root;
 use crate::dashboard::row::{EndpointCells, OverviewRow};
 use crate::dashboard::state::DashboardState;
 use crate::dashboard::tiles::Tiles;
@@ -51,6 +54,8 @@ pub struct Overview {
     pub page: OverviewPageCells,
     /// The tiles.
     pub tiles: Tiles,
+    /// The notices that fire.
+    pub strip: NoticeStrip,
     /// The items of "Needs attention".
     pub attention: [AttentionCells; ITEMS_MAX],
     /// A row for each endpoint, unsorted.
@@ -99,6 +104,7 @@ impl Overview {
             frame: FrameCells::of("", snapshot),
             page: OverviewPageCells::of(snapshot, &rows, span),
             tiles: Tiles::of(snapshot, &verdicts),
+            strip: strip::of_all(snapshot, Root::BESIDE),
             attention: attention::items(snapshot, &rows),
             rows,
         }
@@ -140,9 +146,8 @@ impl Overview {
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
         cells.show("tiles", &self.tiles);
-        for (at, item) in self.attention.iter().enumerate() {
-            cells.show(format!("attention-{at}"), item);
-        }
+        cells.show_each("notice", &self.strip);
+        cells.show_each("attention", &self.attention);
         for row in &self.rows {
             cells.show(row.id.clone(), &row.cells);
         }

@@ -29,7 +29,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; wo
 /// The header, the title and the navigation of a page.
 #[derive(Debug)]
 pub struct Shell {
-    /// Which page it is: `overview`, `pods`, `map`, `audit`, `endpoint`, or empty for others.
+    /// Which page it is: `overview`, `pods`, `map`, `notices`, `audit`, `endpoint`, or empty for others.
     pub page: &'static str,
     /// The title, the icon and the counts.
     pub frame: FrameCells,

@@ -10,6 +10,8 @@ use crate::dashboard::frame::FrameCells;
 use crate::dashboard::heading::HeadingCells;
 use crate::dashboard::live_frame::LiveFrame;
 use crate::dashboard::live_values::Cells;
+use crate::dashboard::notices::strip;
+use crate::dashboard::notices::strip::NoticeStrip;
 use crate::dashboard::order::{ColumnHead, SortKeys, heads};
 use crate::dashboard::page::{HtmlPage, PageReader, Shell};
 use crate::dashboard::pods::condition::Condition;
@@ -18,6 +20,7 @@ use crate::dashboard::pods::row::PodCells;
 use crate::dashboard::pods::tiles::PodTiles;
 use crate::dashboard::pods::view::{COLUMNS, PodsView};
 use crate::dashboard::query::ViewQuery;
+use crate::dashboard::root::Root;
 use crate::dashboard::state::DashboardState;
 use crate::query::snapshot::{PodRow, Snapshot};
 use format::number;
@@ -38,6 +41,7 @@ pub struct PodsTable {
     frame: FrameCells,
     page: PodsPageCells,
     tiles: PodTiles,
+    strip: NoticeStrip,
     groups: Vec<Group>,
 }
 
@@ -92,6 +96,7 @@ impl PodsTable {
             frame: FrameCells::of("Pods", snapshot),
             page: PodsPageCells::of(snapshot, &fleet, chosen.len()),
             tiles: PodTiles::of(snapshot, &fleet),
+            strip: strip::of_all(snapshot, Root::BESIDE),
             groups: rows.chunk_by(is_alike).zip(sizes).map(group).collect(),
         }
     }
@@ -102,6 +107,7 @@ impl PodsTable {
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
         cells.show("tiles", &self.tiles);
+        cells.show_each("notice", &self.strip);
         let mut rows = Vec::new();
         for Group { heading, pods } in self.groups {
             if let Some(heading) = heading {

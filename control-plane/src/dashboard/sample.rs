@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::counts::fleet::Fleet;
 use crate::dashboard::page::PageReader;
 use crate::model::durability::Durability;
+use crate::model::notice::{Notice, NoticeCondition, NoticeExchange, NoticePod, NoticeSubject};
 use crate::model::pod::{PodState, Serving, ServingState};
 use crate::model::principal::Principal;
 use crate::model::rule_status::{PodReceipt, ReceiptState, RuleStatus};
@@ -143,6 +144,7 @@ pub(crate) fn snapshot() -> Snapshot {
         before_ms: Some(NOW_MS - 600_000),
         endpoints: vec![calm, off, slow, turning, failing, hostile],
         pods: vec![pod("legacy-1", PodState::Reporting, NOW_MS - 400), pod("legacy-2", PodState::Silent, NOW_MS - 14_000)],
+        notices: Vec::new(),
         standing: Durability::Durable,
         store_replaced: None,
         recovery: None,
@@ -185,5 +187,29 @@ fn pod(name: &str, state: PodState, last_message_ms: u64) -> PodRow {
         confirmed_ms: Some(NOW_MS - 12_000),
         resource_history: Arc::default(),
         refusal: None,
+    }
+}
+
+/// A notice about the service `legacy` that has fired for two minutes.
+pub(crate) fn notice(condition: NoticeCondition) -> Notice {
+    Notice {
+        id: format!("0{}", condition.name()),
+        subject: NoticeSubject { condition, namespace: "default".into(), service: "legacy".into() },
+        since_ms: NOW_MS - 120_000,
+        resolved_ms: None,
+        detail: "No program accepts connections on the service's port, on 1 of 2 pods".into(),
+        times: 1,
+        pods: vec![NoticePod { name: "legacy-1".into(), since_ms: NOW_MS - 120_000, until_ms: NOW_MS }],
+        pods_total: 1,
+        exchanges: vec![NoticeExchange {
+            at_ms: NOW_MS - 5_000,
+            pod: "legacy-1".into(),
+            method: "GET".into(),
+            path: "/orders/7".into(),
+            status: 502,
+            outcome: "upstream-connect".into(),
+            took_us: 1200,
+            trace: None,
+        }],
     }
 }

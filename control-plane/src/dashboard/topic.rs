@@ -21,6 +21,8 @@ pub enum Topic {
     Pods(PodsView),
     /// The map of which service calls which.
     Map(MapView),
+    /// The notices; times are shown in the reader's zone.
+    Notices(Zone),
     /// The audit log.
     Audit(AuditView),
     /// One endpoint, by its id.
@@ -37,6 +39,7 @@ impl Topic {
                 (Self::Pods(view), order)
             }
             "map" => (Self::Map(MapView::from(query)), SortOrder::default()),
+            "notices" => (Self::Notices(zone), SortOrder::default()),
             "audit" => (Self::Audit(AuditView::of(query, zone)), SortOrder::default()),
             "endpoint" => (Self::Endpoint(query.id.clone(), OverviewQuery::from(query).window, zone), SortOrder::default()),
             _ => {
@@ -64,7 +67,7 @@ impl Topic {
             Self::Overview(view) => view.window,
             Self::Map(view) => view.span,
             Self::Endpoint(_, span, _) => *span,
-            Self::Pods(_) | Self::Audit(_) => DisplayWindow::default(),
+            Self::Pods(_) | Self::Notices(_) | Self::Audit(_) => DisplayWindow::default(),
         }
     }
 
@@ -73,7 +76,7 @@ impl Topic {
         match self {
             Self::Overview(_) => &COLUMNS,
             Self::Pods(_) => &view::COLUMNS,
-            Self::Map(_) | Self::Audit(_) | Self::Endpoint(..) => &[],
+            Self::Map(_) | Self::Notices(_) | Self::Audit(_) | Self::Endpoint(..) => &[],
         }
     }
 }

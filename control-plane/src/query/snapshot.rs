@@ -10,6 +10,7 @@ use crate::counts::fleet::pod::RefusedMessage;
 use crate::counts::fleet::resource_history::ResourceHistory;
 use crate::counts::fleet::skew::Skew;
 use crate::model::durability::Durability;
+use crate::model::notice::Notice;
 use crate::model::pod::{PodState, Serving};
 use crate::model::recovery_progress::RecoveryWaiting;
 use crate::model::slot_outcomes::SlotOutcomes;
@@ -41,6 +42,8 @@ pub struct Snapshot {
     pub endpoints: Vec<EndpointRow>,
     /// One row for each pod that has attached and was not forgotten, by name.
     pub pods: Vec<PodRow>,
+    /// The notices that fire, the newest first.
+    pub notices: Vec<Notice>,
     /// Whether counts reach the disk.
     pub standing: Durability,
     /// Why the store is not the expected one, as a message for users; `None` if it is.

@@ -1,12 +1,13 @@
 //! Tests the OpenAPI description: it is valid, its examples work, and the typed client parses all of them.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::time::Duration;
 
 use api::audit::Audit;
 use api::callers::Callers;
 use api::endpoints::Endpoints;
 use api::history::History;
+use api::notifications::{NotificationTest, NotificationTestResult, Notifications};
 use api::pods::Pods;
 use api::routes::{PinCommand, Route, Routes};
 use api::rules::{Rule, RuleCommand, Rules};
@@ -16,6 +17,7 @@ use reqwest::blocking::{Client, Response};
 use scenario::api::http_client;
 use scenario::control_plane::ControlPlane;
 use scenario::openapi::{Description, Operation};
+use scenario::reserved_port::ReservedPort;
 use scenario::small_mesh::SmallMesh;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -74,7 +76,11 @@ fn ask(client: &Client, base: &str, operation: &Operation) -> Response {
 
 #[test]
 fn the_examples_are_executed_and_what_is_answered_is_what_is_described() {
-    let mesh = SmallMesh::start("legacy", 2);
+    // The examples name a channel; its receiver is away.
+    let (away, mut channels) = (ReservedPort::reserve(), tempfile::NamedTempFile::new().unwrap());
+    writeln!(channels, "channels: [{{ name: ops, webhook: {{ url: \"http://127.0.0.1:{}/\" }} }}]", away.port).unwrap();
+    let settings = [("SITIO_NOTIFICATIONS_FILE", channels.path().to_str().unwrap())];
+    let mesh = SmallMesh::of(ControlPlane::with(&settings), "legacy", 2);
     mesh.pods.iter().for_each(|pod| assert_eq!(pod.get("/bytes/1").status(), 200));
     mesh.api().expect_hits("legacy", 2);
     let description = description(&mesh.control_plane);
@@ -133,6 +139,9 @@ fn every_example_is_read_and_written_again_unchanged() {
     reads::<History>(&answer("GET", "endpoints/{id}/history"));
     reads::<Timeline>(&answer("GET", "timeline"));
     reads::<Pods>(&answer("GET", "pods"));
+    reads::<Notifications>(&answer("GET", "notifications"));
+    reads::<NotificationTestResult>(&answer("POST", "notifications/test"));
+    reads::<NotificationTest>(operation("POST", "notifications/test").body().unwrap());
     reads::<Audit>(&answer("GET", "audit"));
     reads::<Rules>(&answer("GET", "rules"));
     reads::<Routes>(&answer("GET", "routes"));

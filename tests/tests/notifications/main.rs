@@ -15,6 +15,7 @@ use crate::file::NotificationsFile;
 use crate::receiver::WebhookReceiver;
 
 mod file;
+mod mail;
 mod receiver;
 
 /// A condition is over some seconds after it was last seen.
@@ -190,4 +191,6 @@ fn a_service_with_a_hostile_name_changes_no_message() {
         text.ok_or_else(|| anyhow::anyhow!("nothing has arrived"))
     });
     assert!(!text.contains('<') && !text.contains('>') && text.contains("&lt;!channel&gt;'*x*'"), "{text}");
+    let page = control_plane.api().page("/notices").unwrap();
+    assert!(!page.contains("<script>alert") && !page.contains("<!channel>") && page.contains("!channel"), "{page}");
 }

@@ -22,7 +22,10 @@ use crate::dashboard::endpoint::past::PastEntryCells;
 use crate::dashboard::endpoint::pods::Copies;
 use crate::dashboard::endpoint::responses::{Facts, ResponseCells, responses};
 use crate::dashboard::live_values::Cells;
+use crate::dashboard::notices::strip;
+use crate::dashboard::notices::strip::NoticeStrip;
 use crate::dashboard::progress::RuleProgress;
+use crate::dashboard::root::Root;
 use crate::dashboard::row::OverviewRow;
 use crate::dashboard::zone::Zone;
 use crate::history::request::RememberedExchange;
@@ -62,6 +65,8 @@ pub struct EndpointView {
     pub numbers: Numbers,
     /// The texts around them.
     pub words: Words,
+    /// The notices about its service.
+    pub strip: NoticeStrip,
     /// The rule in force.
     pub rule: RuleCells,
     /// The latency heatmap.
@@ -163,6 +168,7 @@ impl EndpointView {
             row: OverviewRow::of(row, snapshot.taken_ms),
             numbers: Numbers::of(row, snapshot, columns, sight.zone),
             words: Words::of(sight, &marks, &copies),
+            strip: strip::of_service(snapshot, (&row.namespace, &row.service), Root::ABOVE),
             rule: RuleCells::of(&row.switch, snapshot.taken_ms, sight.zone),
             heatmap,
             octaves,
@@ -191,23 +197,18 @@ impl EndpointView {
         cells.show("stacked", &self.stacked);
         cells.show("spread", &self.spread);
         cells.show("facts", &self.facts);
-        numbered(&mut cells, "octave", &self.octaves);
-        numbered(&mut cells, "tick", &self.ticks);
-        numbered(&mut cells, "mark", &self.marks.each);
-        numbered(&mut cells, "step", &self.steps);
-        numbered(&mut cells, "bar", &self.bars);
-        numbered(&mut cells, "response", &self.responses);
-        numbered(&mut cells, "pod", &self.copies.each);
+        cells.show_each("notice", &self.strip);
+        cells.show_each("octave", &self.octaves);
+        cells.show_each("tick", &self.ticks);
+        cells.show_each("mark", &self.marks.each);
+        cells.show_each("step", &self.steps);
+        cells.show_each("bar", &self.bars);
+        cells.show_each("response", &self.responses);
+        cells.show_each("pod", &self.copies.each);
         cells.show("callers", &self.callers.rest);
-        numbered(&mut cells, "caller", &self.callers.each);
-        numbered(&mut cells, "entry", &self.past);
+        cells.show_each("caller", &self.callers.each);
+        cells.show_each("entry", &self.past);
         cells
-    }
-}
-
-fn numbered(cells: &mut Cells, name: &str, each: &[impl Serialize]) {
-    for (at, one) in each.iter().enumerate() {
-        cells.show(format!("{name}-{at}"), one);
     }
 }
 

@@ -57,6 +57,7 @@ impl Snapshot {
             before_ms: stretches.before_ms(past),
             endpoints,
             pods: pods.into_rows(&rules, reader.namespaces()),
+            notices: reader.notices().firing,
             standing: mesh.window_queue.durability(),
             store_replaced: mesh.store_replaced().map(str::to_owned),
             recovery: mesh.recovery.waiting(Instant::now()),
