@@ -324,7 +324,7 @@ impl MailSettings {
         if self.user.is_some() != self.password_file.is_some() {
             return Err("user and password_file belong together".to_owned());
         }
-        if self.tls == MailTls::None && !crate::public_url::is_loopback_name(&self.host) {
+        if self.tls == MailTls::None && !decorators::provider_url::is_loopback_name(&self.host) {
             return Err(format!(
                 "tls: none is for a server on this machine, and {} is elsewhere: use starttls or implicit",
                 self.host
