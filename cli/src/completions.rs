@@ -9,7 +9,7 @@ use crate::stdout::say;
 /// The environment variable by which a shell requests completions from this program.
 pub(crate) const VARIABLE: &str = "SITIO_COMPLETE";
 
-/// Print what a shell needs to complete sitio's words, and names of services, endpoints, rules and pods.
+/// Print what a shell needs to complete words of sitio and names of the mesh.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   source <(sitio completions bash)

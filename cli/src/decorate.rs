@@ -23,7 +23,7 @@ use crate::selection::SelectionOptions;
 use crate::stdout::{beside, say};
 use crate::{complete, find};
 
-/// Put a decorator in front of an endpoint, or of everything under a path, on all its pods.
+/// Put a decorator in front of an endpoint, or of a path, on all its pods.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio decorate legacy '/legacy/*' --with 'rate-limit: {requests: 10, per: 1s, by: caller}' --reason 'a crawler'

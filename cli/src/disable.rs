@@ -24,7 +24,7 @@ use crate::selection::SelectionOptions;
 use crate::stdout::{beside, say};
 use crate::{complete, find};
 
-/// Turn an endpoint, or everything under a path, off on all its pods: callers get 503 until its time is over.
+/// Turn an endpoint, or everything under a path, off on all its pods for some time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio disable legacy GET /legacy/export --reason 'export job is filling the disk' --wait

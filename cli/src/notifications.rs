@@ -15,7 +15,7 @@ use crate::table::column::{Cell, Column, Tone, kept, light, wide};
 use crate::table::table;
 use crate::{csv, moment};
 
-/// Show what is wrong with services now and was lately, or test a channel that reports it.
+/// Show what is wrong with services now and was lately, or test a channel.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sitio notifications

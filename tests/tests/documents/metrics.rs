@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::ensure;
+use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
 use scenario::small_mesh::SmallMesh;
 
@@ -23,7 +24,18 @@ fn the_metrics_are_documented() {
     });
 
     check("metrics.md", "/metrics of the sidecar", &families(&mesh.pods[0].admin("/metrics").text()));
-    check("metrics.md", "/metrics of the control plane", &families(&scraped));
+    check("metrics.md", "/metrics of the control plane", &families(&(scraped + &of_channels())));
+}
+
+/// The lines about channels of notices, which only a control plane with a channel has.
+fn of_channels() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notifications.yaml");
+    std::fs::write(&file, "channels:\n- name: pager\n  webhook: {url: http://127.0.0.1:9/}\nroutes:\n- channels: [pager]\n")
+        .unwrap();
+    let control_plane = ControlPlane::with(&[("SITIO_NOTIFICATIONS_FILE", file.to_str().unwrap())]);
+    let page = control_plane.api().page("/metrics").unwrap();
+    page.lines().filter(|line| line.contains("sitio_notifications")).map(|line| format!("{line}\n")).collect()
 }
 
 /// A row for each family: name, type, labels, help.
