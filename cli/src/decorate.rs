@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use api::client::Client;
@@ -22,6 +23,9 @@ use crate::sanitize::{plain, short};
 use crate::selection::SelectionOptions;
 use crate::stdout::{beside, say};
 use crate::{complete, find};
+
+/// How long a decorator lasts if nothing else is said.
+const TTL_DEFAULT: Duration = Duration::from_secs(3600);
 
 /// Put a decorator in front of an endpoint, or of a path, on all its pods.
 #[derive(Debug, clap::Args)]
@@ -45,9 +49,9 @@ pub(crate) struct DecorateOptions {
     /// Why; shown to those who find it.
     #[arg(long, value_parser = find::word)]
     reason: String,
-    /// For how long, 1s to 30days; none is until it is removed by hand.
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = ttl)]
-    ttl: Ttl,
+    /// For how long, 1s to 30days; none is until it is removed by hand [default: 1h; none for a guard such as jwt].
+    #[arg(long, value_name = "TIME", value_parser = ttl)]
+    ttl: Option<Ttl>,
     /// Only on these pods, their names with commas between [default: all, those that join later too].
     #[arg(long, value_name = "POD,…", value_delimiter = ',', value_parser = find::word, add = complete::pods())]
     pods: Vec<String>,
@@ -100,7 +104,7 @@ pub(crate) async fn run(options: DecorateOptions, paint: ColorMode, interrupts: 
     if options.output == OutcomeFormat::Table && !options.patience.wait {
         say(&on_its_way(&rule))?;
     }
-    options.patience.see(&client, rule, PendingChange::TurnOff, options.output, paint, interrupts).await
+    options.patience.see(&client, rule, PendingChange::Decorate, options.output, paint, interrupts).await
 }
 
 /// Ends the rule.
@@ -110,7 +114,7 @@ pub(crate) async fn end(options: UndecorateOptions, paint: ColorMode, interrupts
     if options.output == OutcomeFormat::Table && !options.patience.wait {
         say(&format!("rule {id} has ended\n`sitio rules {id}` shows which pods have confirmed it\n", id = rule.id))?;
     }
-    options.patience.see(&client, rule, PendingChange::TurnOn, options.output, paint, interrupts).await
+    options.patience.see(&client, rule, PendingChange::Undecorate, options.output, paint, interrupts).await
 }
 
 impl DecorateOptions {
@@ -118,18 +122,21 @@ impl DecorateOptions {
         let words = find::words(&self.endpoint);
         let EndpointRef { scope, namespace, service, method, route } =
             EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
+        let action = self.action()?;
+        // A guard that ends by itself would leave the service open.
+        let ttl_default = if action.is_guard() { Ttl::Open } else { Ttl::For(TTL_DEFAULT) };
         Ok(RuleCommand {
             namespace: Some(namespace),
             service,
             method,
             route,
             scope,
-            action: self.action()?,
+            action,
             percent: self.selection.percent,
             callers: self.selection.callers.clone(),
             mode: self.selection.mode(),
             pods: Some(self.pods.clone()).filter(|pods| !pods.is_empty()),
-            ttl: self.ttl.words(),
+            ttl: self.ttl.unwrap_or(ttl_default).words(),
             reason: self.reason.clone(),
             allow_unseen: self.allow_unseen,
             override_protected: false,

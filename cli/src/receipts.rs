@@ -45,6 +45,17 @@ pub(crate) enum PendingChange {
     TurnOff,
     /// The endpoint is on again.
     TurnOn,
+    /// A decorator acts.
+    Decorate,
+    /// It does not act any more.
+    Undecorate,
+}
+
+impl PendingChange {
+    /// Whether a rule begins.
+    fn is_begin(self) -> bool {
+        matches!(self, Self::TurnOff | Self::Decorate)
+    }
 }
 
 /// The overall state of the receipts.
@@ -121,7 +132,7 @@ fn print(rule: &Rule, output: OutcomeFormat) -> anyhow::Result<()> {
 }
 
 fn stand(rule: &Rule, change: PendingChange) -> Stand {
-    if change == PendingChange::TurnOff && rule.ended.is_some() {
+    if change.is_begin() && rule.ended.is_some() {
         return Stand::Over;
     }
     let any = |wanted: ReceiptState| rule.pods.iter().any(|receipt| receipt.state == wanted);
@@ -140,6 +151,17 @@ fn done(rule: &Rule, change: PendingChange) -> String {
     let name = name(rule);
     match change {
         PendingChange::TurnOn => format!("{name} is on again on {}", number::plural(applied, "pod", "pods")),
+        PendingChange::Undecorate => {
+            format!("{} no longer acts on {name} on {}", rule.action.name(), number::plural(applied, "pod", "pods"))
+        }
+        PendingChange::Decorate => {
+            let until = match &rule.expires_at {
+                Some(at) => format!("for {}", moment::left(Some(at), moment::now_ms())),
+                None => format!("until `sitio undecorate {}`", rule.id),
+            };
+            let pods = number::plural(applied, "pod", "pods");
+            format!("{} acts on {name} on {pods} (rule {}, {until})", rule.action.name(), rule.id)
+        }
         PendingChange::TurnOff => {
             let until = match &rule.expires_at {
                 Some(at) => format!("back on in {}", moment::left(Some(at), moment::now_ms())),
@@ -157,6 +179,11 @@ fn over(rule: &Rule) -> String {
         Some(by) => format!("{} has taken rule {id} back", short(by)),
         None => format!("the time of rule {id} was over"),
     };
+    if rule.action.disable_status().is_none() {
+        return format!(
+            "no decorator acts on {name}: {why} before every pod had confirmed it; `sitio audit` shows what happened"
+        );
+    }
     format!(
         "{name} is on: {why} before every pod had confirmed it; `sitio audit` shows what happened, `sitio disable` turns it off again"
     )
@@ -169,6 +196,8 @@ fn shortfall(rule: &Rule, change: PendingChange, timeout: Duration) -> String {
     let done = match change {
         PendingChange::TurnOff => "off",
         PendingChange::TurnOn => "on again",
+        PendingChange::Decorate => "decorated",
+        PendingChange::Undecorate => "without the decorator",
     };
     let mut words = vec![format!("{} is {done} on {} of {}", name(rule), applied(rule), number::plural(all, "pod", "pods"))];
     if state(ReceiptState::Pending).next().is_some() {
@@ -188,7 +217,14 @@ fn shortfall(rule: &Rule, change: PendingChange, timeout: Duration) -> String {
         PendingChange::TurnOff => {
             format!("it stays in force for pods that come back, `sitio rules {id}` shows it, `sitio enable {id}` takes it back")
         }
-        PendingChange::TurnOn => format!("pods get it first when they report again, `sitio rules {id}` shows it"),
+        PendingChange::Decorate => {
+            format!(
+                "it stays in force for pods that come back, `sitio rules {id}` shows it, `sitio undecorate {id}` takes it back"
+            )
+        }
+        PendingChange::TurnOn | PendingChange::Undecorate => {
+            format!("pods get it first when they report again, `sitio rules {id}` shows it")
+        }
     });
     words.join("; ")
 }

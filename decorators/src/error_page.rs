@@ -14,6 +14,10 @@ pub const PAGE_BYTES_MAX: usize = 48 * 1024;
 /// Statuses or ranges that one page may name.
 const STATUSES_MAX: usize = 32;
 
+/// Statuses whose responses have no content, or a part of it (RFC 9110, sections 15.3.5 to 15.3.7 and 15.4.5). A page in
+/// their place would be read as the next response.
+pub const WITHOUT_CONTENT: [u16; 4] = [204, 205, 206, 304];
+
 /// Fields that a page may add.
 const FIELDS_MAX: usize = 16;
 
@@ -79,8 +83,9 @@ impl ErrorPage {
         require(bytes <= PAGE_BYTES_MAX, || {
             format!("error-page: the texts have {PAGE_BYTES_MAX} bytes at most; put a larger page into a file")
         })?;
-        require(self.status.is_none_or(|status| (200..=599).contains(&status)), || {
-            "error-page: `status` is 200 to 599".to_owned()
+        let has_content = |status: u16| (200..=599).contains(&status) && !WITHOUT_CONTENT.contains(&status);
+        require(self.status.is_none_or(has_content), || {
+            "error-page: `status` is 200 to 599, and none without content".to_owned()
         })?;
         require(self.fields.len() <= FIELDS_MAX, || format!("error-page: at most {FIELDS_MAX} fields"))?;
         self.fields.iter().try_for_each(|(name, value)| check_field(name, value))

@@ -172,6 +172,11 @@ impl Rule {
         }
     }
 
+    /// Whether it lets only some requests pass, so that no request may get around it.
+    pub fn is_guard(&self) -> bool {
+        matches!(&self.action, Action::Decorate(action) if action.is_guard())
+    }
+
     /// The decorator's name: `disable`, `rate-limit`; `pin` for a pin.
     pub fn kind(&self) -> &'static str {
         match &self.action {

@@ -23,14 +23,15 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 pub struct DecoratorFile {
     path: PathBuf,
     catalog: Catalog,
-    text: String,
+    /// What was last read and used; `None` before.
+    text: Option<String>,
     rules: Vec<TimedRule>,
 }
 
 impl DecoratorFile {
     /// Reads the file. The error says what is wrong, and where.
     pub fn open(path: PathBuf, catalog: Catalog) -> anyhow::Result<Self> {
-        let mut file = Self { path, catalog, text: String::new(), rules: Vec::new() };
+        let mut file = Self { path, catalog, text: None, rules: Vec::new() };
         file.refresh().map_err(|why| anyhow::anyhow!("{why}"))?;
         Ok(file)
     }
@@ -69,14 +70,14 @@ impl DecoratorFile {
     fn refresh(&mut self) -> Result<Changed, String> {
         let whence = |why: String| format!("{}: {why}", self.path.display());
         let text = self.read().map_err(whence)?;
-        if text == self.text {
+        if self.text.as_ref() == Some(&text) {
             return Ok(Changed::No);
         }
         let file: DecoratorsFile = serde_norway::from_str(&text).map_err(|why| whence(why.to_string()))?;
         file.check().map_err(|why| whence(why.to_string()))?;
         let rules: Result<_, String> = file.decorators.iter().map(|entry| self.rule(entry)).collect();
         self.rules = rules.map_err(whence)?;
-        self.text = text;
+        self.text = Some(text);
         Ok(Changed::Yes)
     }
 

@@ -1,5 +1,6 @@
 //! State of one exchange, from the request's head to the end of the response.
 
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -75,7 +76,7 @@ pub struct Exchange {
     /// How the exchange ended.
     pub outcome: Outcome,
     /// The rules whose decorators see it.
-    pub rules: Vec<Rc<ActiveRule>>,
+    pub rules: Vec<AppliedRule>,
     /// How they want it to be forwarded, where that differs from the settings.
     pub plan: Option<Box<ForwardPlan>>,
     /// The status of the service's response, if decorators have seen it.
@@ -84,6 +85,14 @@ pub struct Exchange {
     path: String,
     reason: String,
     rule: Option<Box<str>>,
+}
+
+/// A rule whose decorator sees an exchange.
+pub struct AppliedRule {
+    /// The rule.
+    pub rule: Rc<ActiveRule>,
+    /// Whether it has acted on the exchange.
+    pub has_acted: Cell<bool>,
 }
 
 /// Whether to keep the downstream connection.

@@ -67,6 +67,11 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
     match poll_fn(|cx| poll_request(connection, cx)).await {
         RequestAction::Forward => forward(connection).await,
         RequestAction::Hold(hold) => match hold.await {
+            // Its client has left, or the worker ends: the service does not get the request.
+            _ if connection.worker.is_ending() || connection.downstream.stream().is_broken() => {
+                connection.abort();
+                AfterExchange::Close
+            }
             Released::Pass(fields) => {
                 if let Some(exchange) = &mut connection.exchange {
                     write::add_fields(&mut exchange.wire, &fields);

@@ -76,7 +76,8 @@ impl Recorder {
         match self.table.find(method, &self.route) {
             Some(place) => {
                 let row = self.table.row(place);
-                PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), covering: row.rules.clone() }
+                let covering = self.rulebook.guarded(row.rules.clone(), (method, target, &self.route));
+                PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), covering }
             }
             None => self.place_unknown(method, target),
         }
@@ -132,6 +133,7 @@ impl Recorder {
     /// Returns the place of a request whose endpoint, `method` and `self.route`, has no row on this worker.
     fn place_unknown(&mut self, method: &str, target: &str) -> PlacedRequest {
         let covering = self.rulebook.covering(method, &self.route);
+        let covering = self.rulebook.guarded(covering, (method, target, &self.route));
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
             return PlacedRequest { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), covering };
         };

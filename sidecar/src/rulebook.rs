@@ -27,18 +27,25 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 /// Without rules, a lookup costs two checks for empty collections. An endpoint that has a row caches the result.
 #[derive(Debug, Default)]
 pub struct Rulebook {
-    endpoints: HashMap<Name, Vec<Placed>>,
+    endpoints: HashMap<Name, Vec<Rc<ActiveRule>>>,
     /// Longest prefix first.
-    prefixes: Vec<(Rule, Placed)>,
+    prefixes: Vec<(Rule, Rc<ActiveRule>)>,
+    /// The rules that guard the service, in the order of all rules.
+    guards: Vec<Guard>,
+    /// The paths that guards exclude, as a probe requests them.
+    protected_paths: HashSet<Box<str>>,
     /// What prefix rules exclude: the pod's protected paths, and the routes under which they are counted.
     protected: HashSet<Box<str>>,
 }
 
-/// A rule and its position among all rules, which is the order of decorators.
+/// A rule that lets only some requests pass. It is looked up for each request by its path, and not by its endpoint: how a
+/// request is counted must not decide whether it is checked.
 #[derive(Debug)]
-struct Placed {
-    position: usize,
+struct Guard {
+    rule: Rule,
     active: Rc<ActiveRule>,
+    /// The paths of a guard for one endpoint.
+    paths: Pins,
 }
 
 /// A method and a route.
@@ -85,6 +92,8 @@ pub struct ActiveRule {
     pub counts: Arc<RuleCounts>,
     selection: Selection,
     lapses: Option<Instant>,
+    /// Its position among all rules.
+    position: usize,
 }
 
 /// What a rule does with a request.
@@ -116,16 +125,22 @@ fn protected_routes(paths: &[String], pins: &[&Pins]) -> HashSet<Box<str>> {
 impl Rulebook {
     /// Builds a rulebook for a pod that protects these paths and names routes by these pins.
     pub fn new(rules: &[TimedRule], (protected, pins): (&[String], &[&Pins])) -> Self {
-        let mut book = Self { protected: protected_routes(protected, pins), ..Self::default() };
+        let protected_paths = protected.iter().map(|path| path.as_str().into()).collect();
+        let mut book = Self { protected: protected_routes(protected, pins), protected_paths, ..Self::default() };
         for (position, timed) in rules.iter().enumerate() {
-            let Some(active) = ActiveRule::new(timed) else { continue };
+            let Some(active) = ActiveRule::new(position, timed) else { continue };
             let (rule, active) = (&timed.rule, Rc::new(active));
-            let placed = Placed { position, active };
+            if rule.is_guard() {
+                let pattern: Option<Pattern> = rule.endpoint.route().parse().ok();
+                let paths = Pins::new(pattern.iter());
+                book.guards.push(Guard { rule: rule.clone(), active, paths });
+                continue;
+            }
             if rule.prefix().is_some() {
-                book.prefixes.push((rule.clone(), placed));
+                book.prefixes.push((rule.clone(), active));
             } else {
                 let key = (rule.endpoint.method().into(), rule.endpoint.route().into());
-                book.endpoints.entry(key).or_default().push(placed);
+                book.endpoints.entry(key).or_default().push(active);
             }
         }
         book.prefixes.sort_by_key(|(rule, _)| std::cmp::Reverse(rule.endpoint.route().len()));
@@ -143,20 +158,54 @@ impl Rulebook {
         let is_protected = self.protected.contains(route);
         let leaves_out = |rule: &Rule| is_protected && rule.protection == Protection::Respected;
         let covers = |(rule, _): &&(Rule, _)| rule.covers(method, route) && !leaves_out(rule);
-        let prefixes = self.prefixes.iter().filter(covers).map(|(_, placed)| placed);
-        let mut covering: Vec<&Placed> = own.chain(prefixes).collect();
-        // A stable sort: disables keep their precedence, decorators get their own order.
-        covering.sort_by_key(|placed| match placed.active.effect {
-            RuleEffect::Disable(_) => 0,
-            RuleEffect::Decorate(_) => 1 + placed.position,
-        });
-        let covering: Covering = covering.into_iter().map(|placed| Rc::clone(&placed.active)).collect();
+        let prefixes = self.prefixes.iter().filter(covers).map(|(_, active)| active);
+        let mut covering: Vec<&Rc<ActiveRule>> = own.chain(prefixes).collect();
+        // A stable sort.
+        covering.sort_by_key(|rule| rule.rank());
+        let covering: Covering = covering.into_iter().map(Rc::clone).collect();
         (!covering.is_empty()).then_some(covering)
     }
 }
 
+impl Rulebook {
+    /// Adds the guards that apply to a request with this target, which is counted under `route`, to the rules of its endpoint.
+    ///
+    /// A service may take a path that is not in its normal form for another one, so all guards apply to such a path.
+    pub fn guarded(&self, covering: Option<Covering>, (method, target, route): (&str, &str, &str)) -> Option<Covering> {
+        if self.guards.is_empty() {
+            return covering;
+        }
+        let path = target.split('?').next().unwrap_or_default();
+        let is_probe = self.protected_paths.contains(path);
+        let applies = |guard: &&Guard| {
+            let is_left_out = is_probe && guard.rule.protection == Protection::Respected;
+            !is_left_out && (is_ambiguous(path) || guard.covers(method, path) || guard.rule.covers(method, route))
+        };
+        let mut all: Vec<Rc<ActiveRule>> = covering.iter().flat_map(|rules| rules.iter()).map(Rc::clone).collect();
+        all.extend(self.guards.iter().filter(applies).map(|guard| Rc::clone(&guard.active)));
+        all.sort_by_key(|rule| rule.rank());
+        (!all.is_empty()).then(|| all.into())
+    }
+}
+
+impl Guard {
+    fn covers(&self, method: &str, path: &str) -> bool {
+        let of_method = [ANY_METHOD, method].contains(&self.rule.endpoint.method());
+        self.rule.covers(method, path) || (self.rule.prefix().is_none() && of_method && self.paths.find(path).is_some())
+    }
+}
+
+/// Whether two readers could understand a path differently: it has dot segments, empty segments, or a separator that is
+/// encoded or reversed (RFC 3986, sections 5.2.4 and 6.2.2).
+fn is_ambiguous(path: &str) -> bool {
+    let has_odd_segment = ["//", "/./", "/../"].iter().any(|part| path.contains(part));
+    let ends_odd = path.ends_with("/.") || path.ends_with("/..");
+    let lower = path.to_ascii_lowercase();
+    has_odd_segment || ends_odd || ["%2e", "%2f", "%5c", "\\", ";"].iter().any(|part| lower.contains(part))
+}
+
 impl ActiveRule {
-    fn new(timed: &TimedRule) -> Option<Self> {
+    fn new(position: usize, timed: &TimedRule) -> Option<Self> {
         let effect = match &timed.rule.action {
             Action::Disable { status } => RuleEffect::Disable(*status),
             Action::Decorate(_) => RuleEffect::Decorate(Arc::clone(timed.decorator.as_ref()?)),
@@ -168,7 +217,16 @@ impl ActiveRule {
             counts: Arc::clone(&timed.counts),
             selection: timed.rule.selection.clone(),
             lapses: timed.lapses,
+            position,
         })
+    }
+
+    /// Its place among the rules of an endpoint: those that turn it off keep their precedence, decorators have their own order.
+    fn rank(&self) -> usize {
+        match self.effect {
+            RuleEffect::Disable(_) => 0,
+            RuleEffect::Decorate(_) => 1 + self.position,
+        }
     }
 
     /// Whether it applies to a request of this caller at this time. A share of requests is chosen by chance.

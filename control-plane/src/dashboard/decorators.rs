@@ -94,7 +94,8 @@ pub async fn list(Query(query): Query<DecoratorQuery>, zone: Zone, state: Dashbo
     let mut services: Vec<String> = snapshot.endpoints.iter().map(|row| format!("{}/{}", row.namespace, row.service)).collect();
     services.sort_unstable();
     services.dedup();
-    let position = action::NAMES.iter().position(|name| *name == query.decorator).unwrap_or(1);
+    let position_of = |wanted: &str| action::NAMES.iter().position(|name| *name == wanted);
+    let position = position_of(&query.decorator).or_else(|| position_of("error-page")).unwrap_or_default();
     HtmlPage(DecoratorsPage {
         shell: Shell::of("decorators", "Decorators", &snapshot, PageReader::from(&*state.reader.principal)),
         rules,
@@ -133,6 +134,10 @@ fn command(form: &DecoratorForm) -> Result<Command, String> {
         "" => None,
         ttl => Some(humantime::parse_duration(ttl).map_err(|error| format!("“{ttl}” is not a duration: {error}."))?),
     };
+    let selection = Selection { percent: form.percent, callers: callers?, mode: form.mode };
+    if matches!(action, action::Action::Disable(_)) && selection.is_unconditional() {
+        return Err("To turn an endpoint off for all requests, use its switch. Here, disable needs a percentage, callers or the shadow mode.".into());
+    }
     let route = form.route.trim();
     Ok(Command {
         namespace: Some(namespace.to_owned()),
@@ -146,7 +151,7 @@ fn command(form: &DecoratorForm) -> Result<Command, String> {
             action::Action::Disable(disable) => Action::Disable { status: disable.status },
             action => Action::Decorate(Arc::new(action)),
         },
-        selection: Selection { percent: form.percent, callers: callers?, mode: form.mode },
+        selection,
         pods: Vec::new(),
         ttl,
         reason: form.reason.clone(),

@@ -168,7 +168,12 @@ fn check_others(rule: &Rule, state: &RulesState) -> Result<(), CommandError> {
     }
     let same = |other: &Rule| {
         // A rule for some requests can stand beside one for all, and two canary steps beside each other.
-        let does_the_same = other.kind() == rule.kind() && other.selection == rule.selection;
+        // A decorator with another configuration can take the place of one without a gap.
+        let is_it = match (&other.action, &rule.action) {
+            (Action::Decorate(other), Action::Decorate(own)) => other == own,
+            _ => other.kind() == rule.kind(),
+        };
+        let does_the_same = is_it && other.selection == rule.selection;
         does_the_same && other.endpoint == rule.endpoint && other.scope == rule.scope && other.selector.pods == rule.selector.pods
     };
     if let Some(other) = others.iter().find(|other| same(&other.rule)) {

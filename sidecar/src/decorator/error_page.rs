@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::time::SystemTime;
 
-use decorators::error_page::{ErrorPage, JsonBodies};
+use decorators::error_page::{ErrorPage, JsonBodies, WITHOUT_CONTENT};
 
 use crate::decorator::catalog::PodNames;
 use crate::decorator::response::Response;
@@ -84,7 +84,8 @@ impl Decorator for ErrorPages {
     }
 
     fn after(&self, response: &mut Response<'_>) -> Step {
-        if !self.config.on.iter().any(|set| set.contains(response.status)) {
+        let is_replaced = self.config.on.iter().any(|set| set.contains(response.status));
+        if !is_replaced || WITHOUT_CONTENT.contains(&response.status) {
             return Step::Pass;
         }
         if self.config.json == JsonBodies::Keep && response.field("content-type").is_some_and(is_json) {

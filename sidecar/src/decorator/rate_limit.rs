@@ -1,22 +1,52 @@
 //! `rate-limit`: answers requests over a rate with 429, by token buckets that all workers of the pod share.
 
+use std::hash::BuildHasher;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use decorators::rate_limit::{BucketKey, RateLimit};
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
+use foldhash::quality::RandomState;
 
 use crate::decorator::request::Request;
 use crate::decorator::{Decorator, Step};
 use crate::head::answer::Answer;
 
 /// Buckets of one decorator. A client can make them by changing a field; beyond the limit, full buckets are dropped, and then
-/// all that are new share one.
+/// all that are new share a few.
 const BUCKETS_MAX: usize = 10_000;
+
+/// The buckets that new callers share when there are too many.
+const SHARED_BUCKETS: u64 = 64;
+
+/// How often full buckets are looked for: all workers wait meanwhile.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct RateLimiter {
     config: RateLimit,
-    buckets: Mutex<HashMap<Box<[u8]>, Bucket>>,
+    /// Hashes the values, which may be long. Its seed is random, so that no caller can choose a bucket.
+    hasher: RandomState,
+    buckets: Mutex<Buckets>,
+}
+
+#[derive(Default)]
+struct Buckets {
+    by_key: HashMap<u64, Bucket>,
+    swept: Option<Instant>,
+}
+
+impl Buckets {
+    /// The key of the bucket to use: its own, unless there are too many.
+    fn admit(&mut self, key: u64, now: Instant) -> u64 {
+        if self.by_key.len() < BUCKETS_MAX || self.by_key.contains_key(&key) {
+            return key;
+        }
+        if self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= SWEEP_EVERY) {
+            self.swept = Some(now);
+            self.by_key.retain(|_, bucket| bucket.full_at > now);
+        }
+        if self.by_key.len() < BUCKETS_MAX { key } else { key % SHARED_BUCKETS }
+    }
 }
 
 /// A token bucket as the time at which it would be full again (GCRA: the theoretical arrival time of the generic cell rate
@@ -37,7 +67,7 @@ enum Tokens {
 
 impl RateLimiter {
     pub(super) fn new(config: RateLimit) -> Self {
-        Self { config, buckets: Mutex::new(HashMap::new()) }
+        Self { config, hasher: RandomState::default(), buckets: Mutex::default() }
     }
 
     /// The time in which one token is refilled.
@@ -47,16 +77,9 @@ impl RateLimiter {
 
     fn take(&self, key: &[u8], now: Instant) -> Tokens {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(key) {
-            buckets.retain(|_, bucket| bucket.full_at > now);
-        }
-        let shared: &[u8] = &[];
-        let key = if buckets.len() >= BUCKETS_MAX && !buckets.contains_key(key) { shared } else { key };
+        let key = buckets.admit(self.hasher.hash_one(key), now);
         let (refill, size) = (self.refill(), self.config.bucket());
-        let bucket = match buckets.get_mut(key) {
-            Some(bucket) => bucket,
-            None => buckets.entry(key.into()).or_insert(Bucket { full_at: now }),
-        };
+        let bucket = buckets.by_key.entry(key).or_insert(Bucket { full_at: now });
         // The tokens that are missing, as the time that refills them.
         let missing = bucket.full_at.saturating_duration_since(now);
         let (capacity, after) = (refill * size, missing + refill);
@@ -134,8 +157,8 @@ mod tests {
     fn callers_have_buckets_of_their_own_up_to_a_bound() {
         let (limiter, now) = (limiter(r#"{"requests": 1, "per": "1h", "by": "caller"}"#), Instant::now());
         let passed: u32 = (0..2 * BUCKETS_MAX).map(|caller| passed(&limiter, &caller.to_string(), 2, now)).sum();
-        assert_eq!(passed as usize, BUCKETS_MAX + 1, "those beyond the bound share a bucket");
-        assert!(limiter.buckets.lock().unwrap().len() <= BUCKETS_MAX + 1);
+        assert_eq!(passed as usize, BUCKETS_MAX + SHARED_BUCKETS as usize, "those beyond the bound share a few");
+        assert_eq!(limiter.buckets.lock().unwrap().by_key.len(), BUCKETS_MAX + SHARED_BUCKETS as usize);
         assert!(matches!(limiter.take(b"new", now + Duration::from_secs(3601)), Tokens::Left(0)), "full buckets make room");
     }
 }

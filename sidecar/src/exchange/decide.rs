@@ -1,5 +1,6 @@
 //! Decides whether a request is forwarded, or answered by a rule, by Max-Forwards or by a decorator.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use decorators::selection::Mode;
@@ -7,7 +8,7 @@ use decorators::selection::Mode;
 use crate::decorator::{Hold, Released};
 use crate::exchange::context::WorkerContext;
 use crate::exchange::decorate::{self, Decorated};
-use crate::exchange::{Exchange, max_forwards};
+use crate::exchange::{AppliedRule, Exchange, max_forwards};
 use crate::head::answer::{Answer, Edit};
 use crate::head::request::RequestHead;
 use crate::recorder::completed_exchange::Author;
@@ -72,7 +73,9 @@ async fn answer_after(hold: Hold, answer: Answer) -> Released {
 pub fn apply_rules(exchange: &mut Exchange, covering: &Covering) -> Option<Answer> {
     for rule in covering.iter().filter(|rule| rule.applies(exchange.caller, exchange.started)) {
         match (&rule.effect, rule.mode()) {
-            (RuleEffect::Decorate(_), _) => exchange.rules.push(Rc::clone(rule)),
+            (RuleEffect::Decorate(_), _) => {
+                exchange.rules.push(AppliedRule { rule: Rc::clone(rule), has_acted: Cell::new(false) });
+            }
             (RuleEffect::Disable(_), Mode::Shadow) => rule.counts.add(RuleEvent::Shadowed),
             (RuleEffect::Disable(status), Mode::Enforce) => {
                 rule.counts.add(RuleEvent::Acted);

@@ -1,7 +1,6 @@
 //! Calls the decorators of an exchange in order, and handles one that panics.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +11,12 @@ use crate::decorator::request::Request;
 use crate::decorator::response::{RequestFacts, Response};
 use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Released, Step};
 use crate::exchange::context::WorkerContext;
-use crate::exchange::{Exchange, error_response};
+use crate::exchange::{AppliedRule, Exchange, error_response};
 use crate::head::answer::{Answer, Edit};
 use crate::head::request::RequestHead;
 use crate::recorder::completed_exchange::CompletedExchange;
+use crate::rulebook::RuleEffect;
 use crate::rulebook::rule_counts::RuleEvent;
-use crate::rulebook::{ActiveRule, RuleEffect};
 
 /// The field that names the decorator that made a response.
 pub const DECORATOR_FIELD: &str = "X-Sitio-Decorator";
@@ -51,7 +50,7 @@ pub fn before(worker: &WorkerContext, exchange: &Exchange, head: &RequestHead<'_
         }
     }
     let plan = request.take_plan();
-    Decorated { edits: request.into_edits(), answer, hold: one_after_another(holds), plan }
+    Decorated { edits: in_order(request.into_edits()), answer, hold: one_after_another(holds), plan }
 }
 
 /// Calls the `after` hooks, last to first. The first replacement wins; edits accumulate.
@@ -77,7 +76,7 @@ pub fn after(
         let edits = response.edits().len();
         let step = catch_unwind(AssertUnwindSafe(|| decorator.after(&mut response)));
         let has_acted = response.edits().len() > edits || matches!(step, Ok(Step::Answer(_)));
-        let is_shadow = rule.is_some_and(|rule| rule.mode() == Mode::Shadow);
+        let is_shadow = rule.is_some_and(|applied| applied.rule.mode() == Mode::Shadow);
         match step {
             Err(_) => {
                 response.truncate_edits(edits);
@@ -95,7 +94,7 @@ pub fn after(
             }
         }
     }
-    Ok(response.into_edits())
+    Ok(in_order(response.into_edits()))
 }
 
 /// Calls the `ended` hooks.
@@ -119,7 +118,7 @@ pub fn ended(worker: &WorkerContext, exchange: &Exchange, finished: &CompletedEx
         }));
         match has_acted {
             Err(_) => count_panic(worker, decorator, rule),
-            Ok(has_acted) if rule.is_some_and(|rule| rule.mode() == Mode::Shadow) => {
+            Ok(has_acted) if rule.is_some_and(|applied| applied.rule.mode() == Mode::Shadow) => {
                 count(rule, has_acted, RuleEvent::Shadowed);
             }
             Ok(has_acted) => count(rule, has_acted, RuleEvent::Acted),
@@ -132,7 +131,7 @@ pub fn has_decorators(worker: &WorkerContext, exchange: &Exchange) -> bool {
     !worker.decorators().is_empty() || !exchange.rules.is_empty()
 }
 
-fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&ActiveRule>, request: &mut Request<'_>) -> Step {
+fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&AppliedRule>, request: &mut Request<'_>) -> Step {
     let edits = request.edits().len();
     let plan = request.take_plan();
     let step = catch_unwind(AssertUnwindSafe(|| decorator.before(request)));
@@ -145,7 +144,7 @@ fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
         Ok(Step::Answer(_) | Step::Hold(_)) | Err(_) => true,
         Ok(Step::Pass) => request.edits().len() > edits,
     };
-    let is_shadow = rule.is_some_and(|rule| rule.mode() == Mode::Shadow);
+    let is_shadow = rule.is_some_and(|applied| applied.rule.mode() == Mode::Shadow);
     match step {
         Err(_) => {
             request.truncate_edits(edits);
@@ -173,9 +172,9 @@ fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
 fn decorators_of<'a>(
     worker: &'a WorkerContext,
     exchange: &'a Exchange,
-) -> impl DoubleEndedIterator<Item = (&'a dyn Decorator, Option<&'a ActiveRule>)> {
-    let of_rules = exchange.rules.iter().map(Rc::as_ref).filter_map(|rule| match &rule.effect {
-        RuleEffect::Decorate(decorator) => Some((decorator.as_ref(), Some(rule))),
+) -> impl DoubleEndedIterator<Item = (&'a dyn Decorator, Option<&'a AppliedRule>)> {
+    let of_rules = exchange.rules.iter().filter_map(|applied| match &applied.rule.effect {
+        RuleEffect::Decorate(decorator) => Some((decorator.as_ref(), Some(applied))),
         RuleEffect::Disable(_) => None,
     });
     worker.decorators().iter().map(|decorator| (decorator.as_ref(), None)).chain(of_rules)
@@ -184,14 +183,14 @@ fn decorators_of<'a>(
 /// Whether a decorator guards the exchange, so that bytes which are no request must not reach the service.
 pub fn is_guarded(worker: &WorkerContext, exchange: &Exchange) -> bool {
     decorators_of(worker, exchange).any(|(decorator, rule)| {
-        decorator.failure_mode() == FailureMode::Closed && rule.is_none_or(|rule| rule.mode() == Mode::Enforce)
+        decorator.failure_mode() == FailureMode::Closed && rule.is_none_or(|applied| applied.rule.mode() == Mode::Enforce)
     })
 }
 
 /// A hold whose response names its decorator, and which is counted if a guard answers.
-fn watched(hold: Hold, decorator: &dyn Decorator, rule: Option<&ActiveRule>) -> Hold {
+fn watched(hold: Hold, decorator: &dyn Decorator, rule: Option<&AppliedRule>) -> Hold {
     let is_guard = decorator.failure_mode() == FailureMode::Closed;
-    let counts = rule.filter(|_| is_guard).map(|rule| Arc::clone(&rule.counts));
+    let counts = rule.filter(|_| is_guard).map(|applied| Arc::clone(&applied.rule.counts));
     let name = decorator.name().to_owned();
     Box::pin(async move {
         match hold.await {
@@ -206,13 +205,29 @@ fn watched(hold: Hold, decorator: &dyn Decorator, rule: Option<&ActiveRule>) -> 
     })
 }
 
-fn count(rule: Option<&ActiveRule>, has_acted: bool, event: RuleEvent) {
-    if let Some(rule) = rule.filter(|_| has_acted) {
-        rule.counts.add(event);
+/// Counts what a rule did, once for each exchange. A failure is counted besides.
+fn count(rule: Option<&AppliedRule>, has_acted: bool, event: RuleEvent) {
+    if let Some(applied) = rule.filter(|_| has_acted)
+        && (event == RuleEvent::Failed || !applied.has_acted.replace(true))
+    {
+        applied.rule.counts.add(event);
     }
 }
 
-fn count_panic(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&ActiveRule>) {
+/// The edits that are left after those of later decorators: one that sets or removes a field takes back what was written before.
+fn in_order(edits: Vec<Edit>) -> Vec<Edit> {
+    if edits.len() < 2 {
+        return edits;
+    }
+    let mut left: Vec<Edit> = Vec::with_capacity(edits.len());
+    for edit in edits {
+        left.retain(|earlier| !edit.takes_away(earlier.name()));
+        left.push(edit);
+    }
+    left
+}
+
+fn count_panic(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&AppliedRule>) {
     count(rule, true, RuleEvent::Failed);
     worker.count_panic(decorator.name());
 }

@@ -70,7 +70,8 @@ pub fn invalid_response(why: &str, audience: Audience) -> Answer {
 pub fn outcome(answer: &Answer) -> Outcome {
     let value = |name: &str| answer.fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
     match value(FIELD).map(|word| Outcome::from_word(word)) {
-        Some(outcome) => outcome.unwrap_or_default(),
+        // A word of a decorator is no outcome of the service.
+        Some(outcome) => outcome.unwrap_or(Outcome::Decorator),
         None if value(RULE_FIELD).is_some() => Outcome::Rule,
         None => Outcome::Decorator,
     }

@@ -40,6 +40,7 @@ pub(super) async fn run(connection: &mut Http1Connection, upstream: Option<Buffe
         let refused = error_response::guard_failed();
         exchange.author = Author::Sitio;
         exchange.answered(refused.status, "");
+        exchange.outcome = error_response::outcome(&refused);
         return connection.finish_by_reset();
     }
     let upstream = match upstream {

@@ -151,7 +151,8 @@ impl Exchanges {
                 let Some(shared) = exchange.shared.take() else { return };
                 (DetachedFrom::Shared(shared), stream)
             }
-            Route::Waiting | Route::Held | Route::Http1 | Route::None => return,
+            Route::Held => return self.held.remove(stream),
+            Route::Waiting | Route::Http1 | Route::None => return,
         };
         let owed = exchange.response.detach_sender(&mut self.ahead);
         self.detached.push(Detached { from, stream, owed });

@@ -63,3 +63,44 @@ fn a_prefix_outlives_a_shorter_rule_for_one_endpoint_below_it() {
     assert_eq!(first(now).as_deref(), Some("one"));
     assert_eq!(first(now + Duration::from_secs(2)).as_deref(), Some("a"));
 }
+
+#[test]
+fn no_name_and_no_spelling_of_a_path_gets_around_a_guard() {
+    let guard = |route: &str| {
+        let action = r#"{"jwt":{"issuer":"https://sso.example","audience":["a"]}}"#;
+        let rule = Rule {
+            id: route.into(),
+            endpoint: Endpoint::named(ANY_METHOD, route).unwrap(),
+            scope: if route.ends_with("/*") { Scope::Prefix } else { Scope::Endpoint },
+            action: Action::Decorate(Arc::new(decorators::action::Action::from_json(action).unwrap())),
+            ..prefix("", "/*")
+        };
+        let decorator: Arc<dyn Decorator> = Arc::new(crate::decorator::closures::on_exchange(|_| {}));
+        TimedRule { decorator: Some(decorator), ..TimedRule::without_limit(rule) }
+    };
+    let pins = Pins::new(&["/{page}".parse().unwrap(), "/{a}/{b}".parse().unwrap()]);
+    let protected = ["/healthz".to_owned()];
+    let count = |route: &str, target: &str, counted: &str| {
+        let book = Rulebook::new(&[guard(route)], (&protected, &[&pins]));
+        book.guarded(book.covering("GET", counted), ("GET", target, counted)).map_or(0, |rules| rules.len())
+    };
+    for (target, counted) in [
+        ("/admin", "/{page}"),
+        ("/admin?x=1", "/{page}"),
+        ("/admin/../healthz", "/healthz"),
+        ("/admin/%2E%2e/healthz", "/healthz"),
+        ("//healthz", "/healthz"),
+        ("/healthz/.", "/healthz"),
+        ("/healthz/", "/healthz"),
+        ("*", "*"),
+    ] {
+        assert_eq!(count("/*", target, counted), 1, "{target}");
+    }
+    assert_eq!(count("/*", "/healthz", "/{page}"), 0, "a probe passes");
+    assert_eq!(count("/*", "/healthz?full", "/{page}"), 0);
+    assert_eq!(count("/admin/*", "/admin/users", "/{a}/{b}"), 1, "a pin does not rename it out of the guard");
+    assert_eq!(count("/admin/*", "/admin/../public", "/public"), 1);
+    assert_eq!(count("/admin/*", "/public/x", "/{a}/{b}"), 0);
+    assert_eq!(count("/orders/{id}", "/orders/7", "/{a}/{b}"), 1);
+    assert_eq!(count("/orders/{id}", "/users/7", "/{a}/{b}"), 0);
+}

@@ -24,7 +24,7 @@ fn the_metrics_are_documented() {
     });
 
     check("metrics.md", "/metrics of the sidecar", &families(&mesh.pods[0].admin("/metrics").text()));
-    check("metrics.md", "/metrics of the control plane", &families(&(scraped + &of_channels())));
+    check("metrics.md", "/metrics of the control plane", &families(&(scraped + of_channels().as_str())));
 }
 
 /// The lines about channels of notices, which only a control plane with a channel has.
@@ -35,7 +35,7 @@ fn of_channels() -> String {
         .unwrap();
     let control_plane = ControlPlane::with(&[("SITIO_NOTIFICATIONS_FILE", file.to_str().unwrap())]);
     let page = control_plane.api().page("/metrics").unwrap();
-    page.lines().filter(|line| line.contains("sitio_notifications")).map(|line| format!("{line}\n")).collect()
+    page.split_inclusive('\n').filter(|line| line.contains("sitio_notifications")).collect()
 }
 
 /// A row for each family: name, type, labels, help.
