@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::headers::Headers;
 use crate::invalid::Invalid;
 use crate::jwt::Jwt;
+use crate::login::Login;
 use crate::rate_limit::RateLimit;
 use crate::timeout::Timeout;
 
@@ -89,6 +90,9 @@ actions! {
     /// Lets only requests with a valid access token pass.
     "jwt", jwt: Jwt,
         "jwt:\n  issuer: https://keycloak.example/realms/shop\n  audience: [orders]\n  roles: [orders-read]\n  forward: {X-User: sub}\n";
+    /// Signs people in at an OpenID provider.
+    "login", login: Login,
+        "login:\n  issuer: https://keycloak.example/realms/shop\n  client_id: shop\n  public_url: https://shop.example\n  roles: [staff]\n  forward: {X-User: preferred_username}\n";
     /// Answers requests over a rate with 429.
     "rate-limit", rate_limit: RateLimit, "rate-limit:\n  requests: 10\n  per: 1s\n  by: caller\n";
     /// Limits how long the service may take.
@@ -98,7 +102,7 @@ actions! {
 impl Action {
     /// Whether it guards the service: what it does not let through must not pass in another way.
     pub fn is_guard(&self) -> bool {
-        matches!(self, Self::Jwt(_))
+        matches!(self, Self::Jwt(_) | Self::Login(_))
     }
 
     /// The field by which it names a file of the pod, if it does. Only a file of decorators may: the author of a rule could
@@ -107,6 +111,7 @@ impl Action {
         match self {
             Self::ErrorPage(page) => page.html_file.as_ref().map(|_| "html_file"),
             Self::Jwt(jwt) => jwt.ca_file.as_ref().map(|_| "ca_file"),
+            Self::Login(login) => login.names_file(),
             Self::CircuitBreaker(_)
             | Self::Disable(_)
             | Self::Fault(_)
@@ -148,6 +153,7 @@ mod tests {
             r#"{"timeout":{"response":"2s","exchange":"10s"}}"#,
             r#"{"jwt":{"issuer":"https://sso.example/realms/shop","audience":["orders"]}}"#,
             r#"{"jwt":{"issuer":"https://sso.example","audience":["a"],"algorithms":["RS256"],"roles":["r"],"client_roles":{"c":["r"]},"scopes":["s"],"leeway":"5s","forward":{"X-User":"sub"},"token":"remove"}}"#,
+            r#"{"login":{"issuer":"https://sso.example","client_id":"shop","public_url":"https://shop.example"}}"#,
         ] {
             let action = Action::from_json(json).unwrap();
             assert_eq!(action.to_json(), json);
@@ -173,6 +179,11 @@ mod tests {
         assert!(jwt(r#""audience":["a"],"forward":{"X-A\r\nB":"sub"}"#).contains("no name of a field"));
         let plain = why(r#"{"jwt":{"issuer":"http://sso.example","audience":["a"]}}"#);
         assert!(plain.contains("https://"), "{plain}");
+        let login = |rest: &str| why(&format!(r#"{{"login":{{"issuer":"https://sso.example","client_id":"a",{rest}}}}}"#));
+        assert!(login(r#""public_url":"https://shop.example/a""#).contains("has a path"));
+        assert!(login(r#""public_url":"http://shop.example""#).contains("https://"));
+        assert!(login(r#""public_url":"https://shop.example","scopes":"profile""#).contains("must have openid"));
+        assert!(login(r#""public_url":"https://shop.example","session":"1s""#).contains("1m to 30d"));
         assert!(why(&"{".repeat(ACTION_BYTES_MAX + 1)).contains("bytes at most"));
     }
 

@@ -11,6 +11,7 @@ pub mod file;
 pub mod headers;
 pub mod invalid;
 pub mod jwt;
+pub mod login;
 pub mod provider_url;
 pub mod rate_limit;
 pub mod selection;

@@ -25,6 +25,7 @@ pub mod forward_plan;
 mod headers;
 mod issuer_keys;
 mod jwt;
+mod login;
 pub mod not_found_page;
 mod rate_limit;
 pub mod request;

@@ -11,6 +11,7 @@ use crate::decorator::error_page::ErrorPages;
 use crate::decorator::fault::FaultInjection;
 use crate::decorator::headers::HeaderEdits;
 use crate::decorator::jwt::TokenGuard;
+use crate::decorator::login::SignIn;
 use crate::decorator::rate_limit::RateLimiter;
 use crate::decorator::timeout::ResponseTimeout;
 
@@ -54,6 +55,7 @@ impl Catalog {
             Action::Fault(fault) => Arc::new(FaultInjection::new(fault.clone())),
             Action::Headers(headers) => Arc::new(HeaderEdits::new(headers.clone())),
             Action::Jwt(jwt) => Arc::new(TokenGuard::new(jwt, &self.background)?),
+            Action::Login(login) => Arc::new(SignIn::new(login, &self.background)?),
             Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
             Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
         };

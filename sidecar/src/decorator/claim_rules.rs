@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::decorator::AddedField;
 use crate::decorator::request::Request;
 
+/// Where Keycloak puts the roles of the realm.
+const REALM_ROLES: &str = "realm_access.roles";
+
 /// Bytes of one field's value. Services refuse a head that is much larger.
 const VALUE_BYTES_MAX: usize = 4 * 1024;
 
@@ -37,7 +40,7 @@ impl ClaimRules {
         scopes: &[String],
         forward: &BTreeMap<String, String>,
     ) -> Self {
-        let realm = ("realm_access.roles".to_owned(), roles.to_vec());
+        let realm = (REALM_ROLES.to_owned(), roles.to_vec());
         let of_clients = client_roles.iter().map(|(client, roles)| (client.clone(), roles.clone()));
         let required = std::iter::once(realm).filter(|(_, roles)| !roles.is_empty()).chain(of_clients).collect();
         Self { required, scopes: scopes.to_vec(), forward: forward.clone() }
@@ -74,6 +77,16 @@ impl ClaimRules {
         Ok(fields)
     }
 
+    /// Whether the claims say anything of all that is required and passed on.
+    pub(super) fn has_paths(&self, claims: &Value) -> bool {
+        let has_roles = |path: &str| match path {
+            REALM_ROLES => value_at(claims, path).is_some(),
+            client => claims.get("resource_access").and_then(|all| all.get(client)).is_some(),
+        };
+        self.required.iter().all(|(path, _)| has_roles(path))
+            && self.forward.values().all(|path| value_at(claims, path).is_some())
+    }
+
     /// What is required, as the scope of a challenge (RFC 6750, section 3).
     pub(super) fn scope(&self) -> String {
         self.scopes.join(" ")
@@ -82,7 +95,7 @@ impl ClaimRules {
 
 fn has_roles(claims: &Value, path: &str, wanted: &[String]) -> bool {
     let roles = match path {
-        "realm_access.roles" => roles_at(claims, path),
+        REALM_ROLES => roles_at(claims, path),
         // The id of a client may have dots.
         client => claims.get("resource_access").and_then(|all| all.get(client)).and_then(|client| roles_at(client, "roles")),
     };

@@ -35,6 +35,11 @@ impl IssuerKeys {
         Ok(Self { provider, wanted, fetches, _task: task })
     }
 
+    /// The provider.
+    pub(super) fn provider(&self) -> Arc<Provider> {
+        Arc::clone(&self.provider)
+    }
+
     /// The keys that are known, if any are usable.
     pub(super) fn known(&self) -> Option<Arc<Known>> {
         self.provider.known()

@@ -47,7 +47,7 @@ fn await_keys(sidecar: &Sidecar, token: &str) {
 }
 
 /// A service that answers with the head of the request.
-fn mirror() -> u16 {
+pub(crate) fn mirror() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {

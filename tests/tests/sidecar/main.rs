@@ -8,6 +8,7 @@ mod drain;
 mod faults;
 mod jwt;
 mod legacy_stats;
+mod login;
 mod not_found;
 mod peers;
 mod smuggling;

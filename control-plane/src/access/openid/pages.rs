@@ -88,7 +88,7 @@ fn refusal(openid: &OpenId, failure: &OpenIdFailure, address: &str) -> AccessDen
             tracing::warn!(address, "refused a sign-in: {failure}");
             AccessDenied::no_role(name)
         }
-        OpenIdFailure::Provider(_) | OpenIdFailure::Token(_) => {
+        OpenIdFailure::Flow(_) => {
             tracing::error!(address, "a sign-in at the OpenID provider failed: {failure}");
             AccessDenied::provider(&openid.name())
         }
