@@ -1,6 +1,7 @@
 //! The data model of Sitio: plain values and their arithmetic, without I/O and without a clock.
 
 pub mod callers;
+pub mod comparison;
 pub mod endpoint;
 pub mod exchange;
 pub mod golden;
