@@ -11,6 +11,7 @@ use crate::invalid::Invalid;
 use crate::jwt::Jwt;
 use crate::login::Login;
 use crate::rate_limit::RateLimit;
+use crate::retry::Retry;
 use crate::timeout::Timeout;
 
 /// Bytes of an action's JSON. The largest part is a page.
@@ -95,6 +96,8 @@ actions! {
         "login:\n  issuer: https://keycloak.example/realms/shop\n  client_id: shop\n  public_url: https://shop.example\n  roles: [staff]\n  forward: {X-User: preferred_username}\n";
     /// Answers requests over a rate with 429.
     "rate-limit", rate_limit: RateLimit, "rate-limit:\n  requests: 10\n  per: 1s\n  by: caller\n";
+    /// Sends requests again that the service did not answer.
+    "retry", retry: Retry, "retry:\n  attempts: 2\n  on: [connect, reset, 502, 503, 504]\n  backoff: 50ms\n  budget_percent: 20\n";
     /// Limits how long the service may take.
     "timeout", timeout: Timeout, "timeout:\n  response: 2s\n  exchange: 10s\n";
 }
@@ -117,6 +120,7 @@ impl Action {
             | Self::Fault(_)
             | Self::Headers(_)
             | Self::RateLimit(_)
+            | Self::Retry(_)
             | Self::Timeout(_) => None,
         }
     }
@@ -150,6 +154,8 @@ mod tests {
             r#"{"fault":{"abort":503}}"#,
             r#"{"headers":{"response":{"set":{"X-Frame-Options":"DENY"}}}}"#,
             r#"{"rate-limit":{"requests":10,"per":"1s"}}"#,
+            r#"{"retry":{}}"#,
+            r#"{"retry":{"attempts":1,"on":["connect","5xx"],"backoff":"100ms","budget_percent":10}}"#,
             r#"{"timeout":{"response":"2s","exchange":"10s"}}"#,
             r#"{"jwt":{"issuer":"https://sso.example/realms/shop","audience":["orders"]}}"#,
             r#"{"jwt":{"issuer":"https://sso.example","audience":["a"],"algorithms":["RS256"],"roles":["r"],"client_roles":{"c":["r"]},"scopes":["s"],"leeway":"5s","forward":{"X-User":"sub"},"token":"remove"}}"#,
@@ -195,6 +201,14 @@ mod tests {
             (r#"{"timeout":{"exchange":"25h"}}"#, "`exchange` is 10ms to 24h"),
             (r#"{"timeout":{"response":"5s","exchange":"1s"}}"#, "at most `exchange`"),
             (r#"{"timeout":{"response":2}}"#, "expected a string"),
+            (r#"{"retry":{"attempts":0}}"#, "`attempts` is 1 to 5"),
+            (r#"{"retry":{"attempts":6}}"#, "`attempts` is 1 to 5"),
+            (r#"{"retry":{"on":[]}}"#, "`on` is empty"),
+            (r#"{"retry":{"on":["404"]}}"#, "429 and statuses from 500 to 599"),
+            (r#"{"retry":{"on":["400-599"]}}"#, "429 and statuses from 500 to 599"),
+            (r#"{"retry":{"on":["timeout"]}}"#, "neither connect nor reset"),
+            (r#"{"retry":{"backoff":"2s"}}"#, "`backoff` is 0s to 1s"),
+            (r#"{"retry":{"budget_percent":0}}"#, "`budget_percent` is 1 to 100"),
             (r#"{"circuit-breaker":{}}"#, "`failures` or `error_percent` is required"),
             (r#"{"circuit-breaker":{"failures":0}}"#, "`failures` is 1 to 10000"),
             (r#"{"circuit-breaker":{"failures":-1}}"#, "invalid value"),

@@ -14,6 +14,7 @@ pub mod jwt;
 pub mod login;
 pub mod provider_url;
 pub mod rate_limit;
+pub mod retry;
 pub mod selection;
 pub mod status_set;
 pub mod time_span;

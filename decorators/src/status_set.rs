@@ -15,11 +15,13 @@ pub struct StatusSet {
     range: RangeInclusive<u16>,
 }
 
-/// YAML reads `404` as a number.
-#[derive(Deserialize)]
+/// A status or a word. YAML reads `404` as a number.
+#[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum StatusText {
+pub enum StatusText {
+    /// A number.
     Number(u16),
+    /// A text.
     Text(String),
 }
 

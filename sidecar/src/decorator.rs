@@ -30,6 +30,8 @@ pub mod not_found_page;
 mod rate_limit;
 pub mod request;
 pub mod response;
+mod retry;
+pub mod retry_policy;
 mod sliding_window;
 mod timeout;
 

@@ -12,6 +12,7 @@ use mesh::trace::Traceparent;
 
 use crate::body::Body;
 use crate::decorator::forward_plan::{ForwardPlan, ResponseLimits};
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::options::Queries;
 use crate::head::answer::Audience;
 use crate::head::response::ResponseTo;
@@ -194,6 +195,14 @@ impl Exchange {
     /// How long the service may take, by the plan or else by the settings.
     pub fn limits(&self, settings: &Timeouts) -> ResponseLimits {
         ResponseLimits::new(self.plan.as_deref(), settings)
+    }
+
+    /// The wait before the request is sent again, if decorators want that. The caller has checked that it may be, and sends it.
+    pub fn next_retry(&mut self, cause: RetryCause, settings: &Timeouts) -> Option<Duration> {
+        // Nearly every exchange ends here.
+        self.plan.as_ref().filter(|plan| plan.may_retry())?;
+        let deadline = self.limits(settings).until_response(self.started);
+        self.plan.as_mut()?.next_retry(cause, deadline, Instant::now())
     }
 
     /// How long a connection to the service may take to open.

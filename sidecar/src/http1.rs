@@ -119,6 +119,12 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
             None => match worker.upstreams.connect(connection.connect_within()).await {
                 Ok(upstream) => upstream,
                 Err(error) => {
+                    if error_response::author(&error) == Author::Service
+                        && let Some(wait) = connection.retry_connect()
+                    {
+                        tokio::time::sleep(wait).await;
+                        continue;
+                    }
                     if let Some(exchange) = &mut connection.exchange {
                         exchange.author = error_response::author(&error);
                     }
@@ -143,6 +149,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
             }
             Ok(RelayOutcome::Upgraded) => return run_upgraded(connection, upstream.peer).await,
             Err(RelayError::StaleConnection) => {}
+            Err(RelayError::Retry(wait)) => tokio::time::sleep(wait).await,
             Err(RelayError::SpeaksHttp2) => {
                 worker.http2.set_protocol(ServiceProtocol::OnlyHttp2);
                 return forward_over_http2(connection).await;
@@ -178,7 +185,9 @@ async fn run_upgraded(connection: &mut Http1Connection, upstream: BufferedConn) 
 async fn conclude(connection: &mut Http1Connection, error: RelayError) -> AfterExchange {
     let audience = connection.audience();
     match error {
-        RelayError::StaleConnection | RelayError::Reset => connection.fail(&error_response::reset(audience)).await,
+        RelayError::StaleConnection | RelayError::Retry(_) | RelayError::Reset => {
+            connection.fail(&error_response::reset(audience)).await
+        }
         RelayError::SpeaksHttp2 => connection.fail(&error_response::invalid_response("it speaks HTTP/2 only", audience)).await,
         RelayError::TimedOut => connection.fail(&error_response::timed_out(audience)).await,
         RelayError::InvalidResponse(why) => connection.fail(&error_response::invalid_response(why, audience)).await,

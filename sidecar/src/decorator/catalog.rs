@@ -13,6 +13,7 @@ use crate::decorator::headers::HeaderEdits;
 use crate::decorator::jwt::TokenGuard;
 use crate::decorator::login::SignIn;
 use crate::decorator::rate_limit::RateLimiter;
+use crate::decorator::retry::Retries;
 use crate::decorator::timeout::ResponseTimeout;
 
 /// The names of the pod, for decorators that show them.
@@ -57,6 +58,7 @@ impl Catalog {
             Action::Jwt(jwt) => Arc::new(TokenGuard::new(jwt, &self.background)?),
             Action::Login(login) => Arc::new(SignIn::new(login, &self.background)?),
             Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
+            Action::Retry(retry) => Arc::new(Retries::new(retry.clone())),
             Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
         };
         Ok(Some(decorator))

@@ -1,8 +1,10 @@
 //! How decorators want one exchange to be forwarded, where that differs from the settings.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::decorator::retry_policy::{RetryCause, RetryPolicy};
 use crate::setting_values::TimeLimit;
 use crate::timeouts::Timeouts;
 
@@ -11,6 +13,9 @@ use crate::timeouts::Timeouts;
 pub struct ForwardPlan {
     response: TimeLimit,
     exchange: TimeLimit,
+    retry: Option<Arc<RetryPolicy>>,
+    /// How often the request was sent again.
+    retries: u8,
     /// What decorators keep until the exchange has ended.
     kept: Vec<Box<dyn Any>>,
 }
@@ -33,6 +38,28 @@ impl ForwardPlan {
         self.exchange = shorter(self.exchange, Some(within));
     }
 
+    /// Lets the request be sent again by this policy. That of the last decorator counts.
+    pub(super) fn retry_by(&mut self, policy: Arc<RetryPolicy>) {
+        self.retry = Some(policy);
+    }
+
+    /// Whether the request was sent again by this policy.
+    pub(super) fn has_retried_by(&self, policy: &Arc<RetryPolicy>) -> bool {
+        self.retries > 0 && self.retry.as_ref().is_some_and(|used| Arc::ptr_eq(used, policy))
+    }
+
+    /// Whether the request may be sent again at all.
+    pub fn may_retry(&self) -> bool {
+        self.retry.is_some()
+    }
+
+    /// The wait before the request is sent again, if it is. The caller then sends it.
+    pub fn next_retry(&mut self, cause: RetryCause, deadline: Option<Instant>, now: Instant) -> Option<Duration> {
+        let wait = self.retry.as_ref()?.next(cause, self.retries, deadline, now)?;
+        self.retries += 1;
+        Some(wait)
+    }
+
     /// Keeps a value until the exchange has ended.
     pub(super) fn keep(&mut self, value: Box<dyn Any>) {
         self.kept.push(value);
@@ -47,6 +74,7 @@ impl ForwardPlan {
     pub(super) fn add(&mut self, later: Self) {
         self.response = shorter(self.response, later.response);
         self.exchange = shorter(self.exchange, later.exchange);
+        self.retry = later.retry.or_else(|| self.retry.take());
         self.kept.extend(later.kept);
     }
 

@@ -3,11 +3,13 @@
 use std::any::Any;
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
 
 use crate::decorator::forward_plan::ForwardPlan;
+use crate::decorator::retry_policy::RetryPolicy;
 use crate::head::answer::Edit;
 use crate::head::request::RequestHead;
 
@@ -81,6 +83,11 @@ impl<'a> Request<'a> {
     /// The same for the whole exchange.
     pub fn limit_exchange(&mut self, within: Duration) {
         self.plan.get_or_insert_default().limit_exchange(within);
+    }
+
+    /// Lets the request be sent again by this policy, as long as all of it is at hand and its method is idempotent.
+    pub(super) fn retry_by(&mut self, policy: Arc<RetryPolicy>) {
+        self.plan.get_or_insert_default().retry_by(policy);
     }
 
     /// Keeps a value until the exchange has ended, however it ends. `EndedExchange::kept` finds it.

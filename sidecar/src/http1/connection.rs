@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::{Scratch, WorkerContext};
-use crate::exchange::{Exchange, KeepAlive, error_response};
+use crate::exchange::{Exchange, KeepAlive, Repeatable, error_response};
 use crate::head::answer::Audience;
 use crate::head::answer::{Answer, reason_of};
 use crate::head::response::ResponseTo;
@@ -72,6 +73,12 @@ impl Http1Connection {
         let timeouts = self.worker.timeouts();
         let of_exchange = self.exchange.as_ref().map(|exchange| exchange.connect_within(timeouts, Instant::now()));
         of_exchange.unwrap_or(timeouts.connect)
+    }
+
+    /// The wait before a request is sent again that found no connection, if it is.
+    pub(super) fn retry_connect(&mut self) -> Option<Duration> {
+        let exchange = self.exchange.as_mut().filter(|exchange| exchange.repeatable == Repeatable::Yes)?;
+        exchange.next_retry(RetryCause::Connect, self.worker.timeouts())
     }
 
     /// Responds that the service has failed, or resets if part of its response was already sent.

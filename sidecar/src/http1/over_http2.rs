@@ -8,6 +8,7 @@ use std::time::Instant;
 use http2::error_code::ErrorCode;
 use http2::frame::{EndStream, StreamId};
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::{Scratch, WorkerContext};
 use crate::exchange::error_response;
 use crate::exchange::{Exchange, Repeatable};
@@ -17,6 +18,7 @@ use crate::http1::exchange_deadlines::ExchangeDeadlines;
 use crate::http1::over_http2::request::{Http2Request, translate};
 use crate::http1::over_http2::response::{Http2Response, ResponseEvents};
 use crate::http1::relay::RelayError;
+use crate::recorder::completed_exchange::Author;
 use crate::socket::buffered_conn::{BufferedConn, Filled};
 use crate::upstream::ConnectionOrigin;
 use crate::upstream::http2::ServiceProtocol;
@@ -56,16 +58,22 @@ enum RequestState {
 /// Forwards the request, whose head is in the exchange, and the response.
 pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExchange, RelayError> {
     let worker = Rc::clone(&connection.worker);
-    let mut attempts = 0;
+    let (mut attempts, mut needs_other) = (0, false);
     loop {
         attempts += 1;
-        let acquired = worker.http2.acquire(&mut worker.scratch.borrow_mut().input);
+        let acquired = if needs_other { None } else { worker.http2.acquire(&mut worker.scratch.borrow_mut().input) };
         let origin = if acquired.is_some() { ConnectionOrigin::Pooled } else { ConnectionOrigin::Fresh };
         let mut upstream = match acquired {
             Some(upstream) => upstream,
             None => match worker.upstreams.connect(connection.connect_within()).await {
                 Ok(connected) => Http2Upstream::new(connected.peer, Instant::now()),
                 Err(error) => {
+                    if error_response::author(&error) == Author::Service
+                        && let Some(wait) = connection.retry_connect()
+                    {
+                        tokio::time::sleep(wait).await;
+                        continue;
+                    }
                     if let Some(exchange) = &mut connection.exchange {
                         exchange.author = error_response::author(&error);
                     }
@@ -82,6 +90,10 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
                 return Ok(connection.finish_answered(persistence, now));
             }
             Err(RelayError::StaleConnection) if attempts < ATTEMPTS_MAX => {}
+            Err(RelayError::Retry(wait)) => {
+                needs_other = true;
+                tokio::time::sleep(wait).await;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -127,6 +139,10 @@ async fn send(
         bridge.poll(cx, &mut worker.scratch.borrow_mut())
     })
     .await;
+    let result = match result {
+        Err(RelayError::Reset) => Err(bridge.retry_reset()),
+        result => result,
+    };
     if bridge.upstream.connection.is_open(stream) {
         bridge.upstream.connection.reset(stream, ErrorCode::CANCEL);
         poll_fn(|cx| {
@@ -271,6 +287,12 @@ impl Bridge<'_> {
         } else {
             RelayError::Reset
         }
+    }
+
+    /// The service has given up the request: sends it again if a decorator wants that, and ends the exchange if not.
+    fn retry_reset(&mut self) -> RelayError {
+        let retried = self.response.retry(RetryCause::Reset, self.exchange, self.worker);
+        retried.map_or(RelayError::Reset, RelayError::Retry)
     }
 
     fn check_deadlines(&mut self) -> Result<(), RelayError> {

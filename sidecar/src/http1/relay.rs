@@ -2,11 +2,12 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::body::Body;
-use crate::exchange::Exchange;
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::{Scratch, WorkerContext};
+use crate::exchange::{Exchange, Repeatable};
 use crate::head::write::Persistence;
 use crate::http1::exchange_deadlines::ExchangeDeadlines;
 use crate::socket::buffered_conn::{BufferedConn, Filled};
@@ -29,6 +30,8 @@ pub(super) enum RelayOutcome {
 pub(super) enum RelayError {
     /// The pooled connection was already closed. The request can be sent on another one.
     StaleConnection,
+    /// No response for the client. The request is to be sent again on another connection, after this time.
+    Retry(Duration),
     /// No response: the service closed or reset the connection.
     Reset,
     /// No response before the deadline.
@@ -217,6 +220,15 @@ impl<'a> Relay<'a> {
             Poll::Ready(Ok(())) => Ok(Progress::Moved),
             Poll::Ready(Err(_)) => Err(RelayError::Disconnected),
         }
+    }
+
+    /// Lets the request be sent again, if a decorator wants that, all of it is at hand, and nothing of a response has reached
+    /// the client.
+    fn retry(&mut self, cause: RetryCause) -> Result<(), RelayError> {
+        if self.exchange.repeatable == Repeatable::No || self.interims > 0 {
+            return Ok(());
+        }
+        self.exchange.next_retry(cause, self.worker.timeouts()).map_or(Ok(()), |wait| Err(RelayError::Retry(wait)))
     }
 
     /// Returns an error if the exchange must end because a deadline has passed.

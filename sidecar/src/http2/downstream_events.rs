@@ -182,7 +182,8 @@ impl DownstreamEvents<'_> {
             Action::Forward(edits) => {
                 self.keep_head(&mut exchange, section, head, &edits);
                 exchange.route = Route::Waiting;
-                let may_share = end == EndStream::Yes && exchange.is_idempotent && section.protocol().is_none();
+                let is_usual = section.protocol().is_none() && !exchange.record.has_plan();
+                let may_share = end == EndStream::Yes && exchange.is_idempotent && is_usual;
                 if may_share && self.share(connection, stream, &mut exchange) {
                     self.exchanges.open.insert(stream, exchange);
                     return;

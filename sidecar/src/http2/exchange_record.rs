@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http2::hpack::Field;
 use httparse::Header;
 use mesh::exchange::Outcome;
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::decide::{Action, decide};
 use crate::exchange::{Exchange, KEPT_BYTES_MAX, decorate, error_response};
@@ -66,6 +67,16 @@ impl ExchangeRecord {
     /// When the exchange must have ended.
     pub(super) fn end_deadline(&self, settings: &Timeouts) -> Option<Instant> {
         self.exchange.as_ref().and_then(|exchange| exchange.limits(settings).until_end(exchange.started))
+    }
+
+    /// The wait before the request is sent again, if decorators want that.
+    pub(super) fn next_retry(&mut self, cause: RetryCause) -> Option<Duration> {
+        self.exchange.as_mut()?.next_retry(cause, self.worker.timeouts())
+    }
+
+    /// Whether decorators have planned how the request is sent.
+    pub(super) fn has_plan(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| exchange.plan.is_some())
     }
 
     /// The buffer for the request's head, which the next exchange uses again.

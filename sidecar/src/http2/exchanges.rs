@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http2::connection::Connection;
 use http2::error_code::ErrorCode;
 use http2::frame::{EndStream, StreamId};
 use http2::streams::StreamMap;
 
+use crate::decorator::Released;
 use crate::exchange::context::WorkerContext;
 use crate::exchange::error_response;
 use crate::head::answer::{Answer, reason_of};
@@ -101,6 +103,20 @@ impl Exchanges {
         self.break_off(downstream, stream, "The service behind this sidecar closed the connection.");
     }
 
+    /// Lets a request wait, and then be sent again on another connection.
+    pub(super) fn retry_after(&mut self, stream: StreamId, wait: Duration) {
+        self.detach(stream);
+        let Some(exchange) = self.open.get_mut(&stream) else { return };
+        // Whether all of it is here was checked when it was decided to send it again.
+        exchange.request.rewind();
+        (exchange.route, exchange.shared) = (Route::Held, None);
+        let hold = async move {
+            tokio::time::sleep(wait).await;
+            Released::Pass(Vec::new())
+        };
+        self.held.push(stream, Box::pin(hold));
+    }
+
     /// Ends an exchange whose response has not begun in time.
     pub(super) fn time_out(&mut self, downstream: &mut Connection, stream: StreamId) {
         let Some(exchange) = self.open.get_mut(&stream) else { return };
@@ -146,7 +162,10 @@ impl Exchanges {
     pub(super) fn detach(&mut self, stream: StreamId) {
         let Some(exchange) = self.open.get_mut(&stream) else { return };
         let (from, stream) = match std::mem::replace(&mut exchange.route, Route::None) {
-            Route::Upstream { upstream, stream, .. } => (DetachedFrom::Own(upstream), stream),
+            Route::Upstream { upstream, stream, .. } => {
+                exchange.avoids = Some(upstream);
+                (DetachedFrom::Own(upstream), stream)
+            }
             Route::Shared { stream, .. } => {
                 let Some(shared) = exchange.shared.take() else { return };
                 (DetachedFrom::Shared(shared), stream)

@@ -1,11 +1,13 @@
 //! A connection over HTTP/1.1 that serves one exchange of a client that speaks HTTP/2.
 
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http2::connection::Connection;
 use http2::frame::{EndStream, StreamId};
 
 use crate::body::{Body, To};
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::{Scratch, WorkerContext};
 use crate::head::response::{INTERIM_MAX, ResponseHead, ResponseTo};
 use crate::head::{Framing, HeadFault, Parsed, response};
@@ -57,6 +59,8 @@ pub(super) enum Step {
 pub(super) enum Http1Failure {
     /// The connection of the pool had been closed. The request can be sent on another one.
     Stale,
+    /// The request is to be sent again on another connection, after this time.
+    Retry(Duration),
     /// The service has closed the connection before a response.
     Closed,
     /// The response ends too early.
@@ -223,6 +227,9 @@ impl Http1Upstream {
                     let _ = downstream.inform(stream, list.iter());
                 }
                 _ => {
+                    if let Some(wait) = exchange.next_retry(RetryCause::Status(head.status)) {
+                        return Err(Http1Failure::Retry(wait));
+                    }
                     self.respond(&worker, &head, stream, exchanges, downstream);
                     return Ok(Some(used));
                 }

@@ -1,10 +1,11 @@
 //! The state of one exchange on an HTTP/2 stream of the downstream.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http2::frame::{EndStream, StreamId};
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::http2::exchange_record::ExchangeRecord;
 use crate::http2::kept_request::{KeptBytes, KeptHead};
 use crate::http2::own_response::RequestFacts;
@@ -34,6 +35,8 @@ pub(super) struct ProxiedExchange {
     /// Remaining bytes of the response, if its head states a length and no trailers matter.
     pub(super) left: Option<u64>,
     pub(super) interims: usize,
+    /// The connection that is not used again, because the request has failed on it.
+    pub(super) avoids: Option<UpstreamId>,
     /// How often the request was sent.
     pub(super) attempts: usize,
     /// When bytes of the request last arrived, or were last sent.
@@ -96,9 +99,18 @@ impl ProxiedExchange {
             progress: ResponseProgress::Awaited,
             left: None,
             interims: 0,
+            avoids: None,
             attempts: 0,
             moved: now,
         }
+    }
+
+    /// The wait before the request is sent again, if a decorator wants that, all of it is at hand, and nothing of a response has
+    /// reached the client.
+    pub(super) fn next_retry(&mut self, cause: RetryCause) -> Option<Duration> {
+        let is_awaited = self.progress == ResponseProgress::Awaited && !self.response.is_complete() && self.interims == 0;
+        let is_whole = self.request.is_complete() && self.request.has_copy();
+        if self.is_idempotent && is_awaited && is_whole { self.record.next_retry(cause) } else { None }
     }
 
     /// The final response has begun.

@@ -274,6 +274,11 @@ impl Transfer {
         self.copy = None;
     }
 
+    /// Whether all of the message that was sent is still here.
+    pub(super) fn has_copy(&self) -> bool {
+        self.copy.is_some()
+    }
+
     /// Prepares to send the message again from its beginning. Returns whether all of it is still here.
     pub(super) fn rewind(&mut self) -> bool {
         let Some(copy) = self.copy.as_mut().map(KeptBody::take) else { return false };

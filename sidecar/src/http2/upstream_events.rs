@@ -9,6 +9,7 @@ use http2::frame::{EndStream, StreamId};
 use http2::message::field_section::FieldSection;
 use http2::streams::StreamMap;
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::error_response;
 use crate::head::answer::Edit;
 use crate::head::response::INTERIM_MAX;
@@ -67,6 +68,9 @@ impl Handler for UpstreamEvents<'_> {
             return self.fail_invalid(to, "too many interim responses");
         }
         self.exchanges.worker.note_http();
+        if let Some(wait) = exchange.next_retry(RetryCause::Status(status)) {
+            return self.exchanges.retry_after(to, wait);
+        }
         exchange.record.record_response_start();
         exchange.record.set_status(status, "");
         exchange.record.read_grpc_status(section.regular());
@@ -138,7 +142,10 @@ impl Handler for UpstreamEvents<'_> {
             self.exchanges.detach(to);
             return self.exchanges.note_changed(to);
         }
-        self.exchanges.reset(self.downstream, to, code);
+        match exchange.next_retry(RetryCause::Reset) {
+            Some(wait) => self.exchanges.retry_after(to, wait),
+            None => self.exchanges.reset(self.downstream, to, code),
+        }
     }
 
     fn unprocessed(&mut self, connection: &mut Connection, stream: StreamId) {

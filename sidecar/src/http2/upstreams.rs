@@ -90,7 +90,10 @@ impl Upstreams {
         let is_known = matches!(protocol, ServiceProtocol::Http2 | ServiceProtocol::OnlyHttp2);
         let is_idempotent = exchange.is_idempotent;
         let is_ready = |upstream: &Http2Upstream| (upstream.is_proven || is_known) && (is_idempotent || !upstream.was_closed());
-        let with_room = self.open.iter_mut().find(|(_, upstream)| is_ready(upstream) && upstream.has_room());
+        let avoids = exchange.avoids;
+        let is_usable =
+            |(id, upstream): &&mut (UpstreamId, Http2Upstream)| Some(*id) != avoids && is_ready(upstream) && upstream.has_room();
+        let with_room = self.open.iter_mut().find(is_usable);
         let Some((id, upstream)) = with_room else { return Placed::NoRoom };
         if upstream.has_long_output() {
             return Placed::Later;

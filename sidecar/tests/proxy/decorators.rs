@@ -63,7 +63,7 @@ fn http1(address: SocketAddr, path: &str, fields: &str) -> String {
 }
 
 /// The same over HTTP/2, in the form of HTTP/1.
-async fn http2(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> String {
+pub(crate) async fn http2(address: SocketAddr, path: &str, fields: &[(&str, &str)]) -> String {
     let socket = tokio::net::TcpStream::connect(address).await.unwrap();
     let (client, connection) = h2::client::handshake(socket).await.unwrap();
     let mut driver = JoinSet::new();

@@ -1,8 +1,9 @@
-//! Tests of timeouts and circuit breakers, over both protocols on both sides.
+//! Tests of timeouts, circuit breakers and retries, over both protocols on both sides.
 
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,21 +12,24 @@ use sidecar::exchange::options::ProxyOptions;
 use sidecar::rulebook::TimedRule;
 use sidecar::timeouts::Timeouts;
 use sidecar::worker::{RuleSource, Workers};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::decorators::{both, rule};
+use crate::decorators::{both, http2, rule};
 use crate::grpc_service::{Client, Note, serve};
-use crate::support::{PATIENCE, ask, async_listener, counted, sidecar_with, within};
+use crate::support::{PATIENCE, ask, async_listener, counted, listener, read_head, send, service, sidecar_with, within};
 
 /// A service whose next answers a test chooses.
 #[derive(Default)]
 struct Steered {
     /// The status, or what else it does.
     next: AtomicU16,
+    /// How many more requests are treated so. The others get 200.
+    left: AtomicUsize,
     requests: AtomicUsize,
+    bodies: Mutex<Vec<Vec<u8>>>,
     released: Notify,
 }
 
@@ -41,13 +45,21 @@ impl Steered {
     }
 
     fn steer(&self, next: u16) {
+        self.fail(usize::MAX, next);
+    }
+
+    /// Treats so many requests this way, and then answers with 200.
+    fn fail(&self, times: usize, next: u16) {
         self.next.store(next, Ordering::SeqCst);
+        self.left.store(times, Ordering::SeqCst);
     }
 
     /// Counts a request, and returns what to do with it.
-    async fn next(&self) -> u16 {
+    async fn next(&self, body: Vec<u8>) -> u16 {
+        self.bodies.lock().unwrap().push(body);
         self.requests.fetch_add(1, Ordering::SeqCst);
-        let next = self.next.load(Ordering::SeqCst);
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        let next = if left.is_ok() { self.next.load(Ordering::SeqCst) } else { 200 };
         if next == SILENT {
             self.released.notified().await;
         }
@@ -64,7 +76,8 @@ enum Speaks {
 
 fn steered(speaks: Speaks, next: u16) -> (SocketAddr, Arc<Steered>, JoinSet<()>) {
     let (listener, address) = async_listener();
-    let steered = Arc::new(Steered { next: AtomicU16::new(next), ..Steered::default() });
+    let steered = Arc::new(Steered::default());
+    steered.steer(next);
     let (mut service, steering) = (JoinSet::new(), Arc::clone(&steered));
     service.spawn(async move {
         let mut connections = JoinSet::new();
@@ -82,15 +95,20 @@ fn steered(speaks: Speaks, next: u16) -> (SocketAddr, Arc<Steered>, JoinSet<()>)
 async fn serve_http1(stream: tokio::net::TcpStream, steered: Arc<Steered>) {
     let mut stream = BufReader::new(stream);
     loop {
-        let mut line = String::new();
+        let (mut line, mut length) = (String::new(), 0);
         while line != "\r\n" {
             line.clear();
             // The preface of HTTP/2 is no request of a client.
             if stream.read_line(&mut line).await.unwrap_or_default() == 0 || line.starts_with("PRI ") {
                 return;
             }
+            length = line.to_lowercase().strip_prefix("content-length: ").map_or(length, |text| text.trim().parse().unwrap());
         }
-        let status = match steered.next().await {
+        let mut body = vec![0; length];
+        if stream.read_exact(&mut body).await.is_err() {
+            return;
+        }
+        let status = match steered.next(body).await {
             SILENT | RESETS => return,
             status => status,
         };
@@ -104,10 +122,15 @@ async fn serve_http1(stream: tokio::net::TcpStream, steered: Arc<Steered>) {
 async fn serve_http2(stream: tokio::net::TcpStream, steered: Arc<Steered>) {
     let Ok(mut connection) = h2::server::handshake(stream).await else { return };
     let mut requests = JoinSet::new();
-    while let Some(Ok((_request, mut respond))) = connection.accept().await {
+    while let Some(Ok((mut request, mut respond))) = connection.accept().await {
         let steered = Arc::clone(&steered);
         requests.spawn(async move {
-            match steered.next().await {
+            let mut body = Vec::new();
+            while let Some(Ok(piece)) = request.body_mut().data().await {
+                body.extend_from_slice(&piece);
+                let _ = request.body_mut().flow_control().release_capacity(piece.len());
+            }
+            match steered.next(body).await {
                 SILENT | RESETS => respond.send_reset(h2::Reason::INTERNAL_ERROR),
                 status => {
                     let response = http::Response::builder().status(status).body(()).unwrap();
@@ -287,4 +310,101 @@ async fn calls_of_grpc_open_a_circuit_by_their_status_and_are_unavailable_then()
     let status = within(client.repeat(fail(Code::NotFound))).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert_eq!(status.metadata().get("x-sitio-decorator").unwrap(), "circuit-breaker");
+}
+
+const RETRY: &str = r#"{"retry":{"attempts":2,"backoff":"1ms"}}"#;
+
+#[tokio::test]
+async fn a_request_that_the_service_does_not_answer_is_sent_again_and_counted_once() {
+    for (speaks, fault) in [(Speaks::Http1, 503), (Speaks::Http1, RESETS), (Speaks::Http2, 504), (Speaks::Http2, RESETS)] {
+        let (target, steered, _service) = steered(speaks, 200);
+        let (workers, address) = behind(ProxyOptions::new(target), vec![rule("r1", "/*", RETRY, "{}")]).await;
+        for (protocol, sent) in [("1", 3), ("2", 6)] {
+            steered.fail(2, fault);
+            let answer = match protocol {
+                "1" => ask(address, "PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").await,
+                _ => http2(address, "/a", &[]).await,
+            };
+            assert!(answer.contains(" 200") && answer.contains("service"), "{speaks:?} {fault} {protocol}: {answer}");
+            assert_eq!(steered.requests(), sent, "{speaks:?} {fault} {protocol}");
+        }
+        let bodies = steered.bodies.lock().unwrap().concat();
+        assert_eq!(bodies, b"hello".repeat(3), "{speaks:?} {fault}: each time, all of it is sent");
+        let hits = async |route| counted(&workers, route, |report| report.golden.hits == 2 && report.in_flight == 0).await;
+        let report = hits("/a").await;
+        assert_eq!((report.golden.statuses(), report.golden.failed), (&[(200, 2)][..], 0), "{speaks:?} {fault}");
+        assert_eq!(acted(&workers), (2, 0), "{speaks:?} {fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_that_stays_reaches_the_caller_as_it_is() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let (target, steered, _service) = steered(speaks, 503);
+        let (_workers, address) = behind(ProxyOptions::new(target), vec![rule("r1", "/*", RETRY, "{}")]).await;
+        both(address, "/a", |response| {
+            assert!(response.contains(" 503") && response.contains("service"), "{speaks:?}: {response}");
+            assert!(!response.to_lowercase().contains("x-sitio"), "{speaks:?}: it is the service's own: {response}");
+        })
+        .await;
+        assert_eq!(steered.requests(), 6, "{speaks:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_may_do_harm_twice_or_is_not_whole_is_sent_once() {
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let (target, steered, _service) = steered(speaks, 503);
+        let (workers, address) = behind(ProxyOptions::new(target), vec![rule("r1", "/*", RETRY, "{}")]).await;
+        let posted = ask(address, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").await;
+        assert!(posted.contains(" 503"), "{posted}");
+        assert_eq!(steered.requests(), 1, "{speaks:?}");
+        // Its head alone fills the first read, so the sidecar does not hold all of it.
+        let head = format!("PUT /a HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 1 << 20);
+        let put = send(address, vec![head.into_bytes(), vec![b'x'; 1 << 20]]).await;
+        assert!(put.contains(" 503"), "{put}");
+        assert_eq!((steered.requests(), acted(&workers)), (2, (0, 0)), "{speaks:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_an_interim_response_nothing_is_sent_again() {
+    let (target, _service) = service(1, |stream| {
+        read_head(stream);
+        stream.write_all(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n").unwrap();
+        Vec::new()
+    });
+    let (workers, address) = behind(ProxyOptions::new(target), vec![rule("r1", "/*", RETRY, "{}")]).await;
+    let answer = ask(address, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 103 ") && answer.contains("X-Sitio-Error: upstream-reset"), "{answer}");
+    assert_eq!(acted(&workers), (0, 0));
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_asked_again() {
+    let (listener, target) = listener();
+    drop(listener);
+    let (workers, address) = behind(ProxyOptions::new(target), vec![rule("r1", "/*", RETRY, "{}")]).await;
+    both(address, "/a", |response| {
+        assert!(response.to_lowercase().contains("x-sitio-error: upstream-connect"), "{response}");
+    })
+    .await;
+    counted(&workers, "/a", |report| report.golden.hits == 2).await;
+    assert_eq!(acted(&workers), (2, 0));
+}
+
+#[tokio::test]
+async fn retries_keep_to_the_deadline_and_to_the_budget() {
+    let (target, steered, _service) = steered(Speaks::Http1, 503);
+    let slow = r#"{"retry":{"attempts":1,"backoff":"1s"}}"#;
+    let limit = r#"{"timeout":{"response":"400ms"}}"#;
+    let cheap = r#"{"retry":{"attempts":1,"backoff":"0s","budget_percent":1}}"#;
+    let rules = vec![rule("r1", "/a", slow, "{}"), rule("r2", "/a", limit, "{}"), rule("r3", "/b", cheap, "{}")];
+    let (_workers, address) = behind(ProxyOptions::new(target), rules).await;
+    both(address, "/a", |response| assert!(response.contains(" 503"), "{response}")).await;
+    assert_eq!(steered.requests(), 2, "the wait, of at least 500 ms, would end after the deadline");
+    for _ in 0..10 {
+        both(address, "/b", |response| assert!(response.contains(" 503"), "{response}")).await;
+    }
+    assert_eq!(steered.requests(), 2 + 20 + 10, "ten retries in ten seconds are always allowed, and no more here");
 }

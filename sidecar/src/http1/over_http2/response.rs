@@ -1,5 +1,7 @@
 //! Translates a response from HTTP/2 to HTTP/1.1: heads, content and trailers.
 
+use std::time::Duration;
+
 use http2::connection::Connection;
 use http2::connection::handler::{Handler, SectionPart, Writable};
 use http2::error_code::{ErrorCode, StreamError};
@@ -9,8 +11,9 @@ use httparse::Header;
 
 use crate::body::chunked::may_trail;
 use crate::body::{Body, To};
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::WorkerContext;
-use crate::exchange::{Exchange, KeepAlive, decorate, error_response};
+use crate::exchange::{Exchange, KeepAlive, Repeatable, decorate, error_response};
 use crate::head::answer::{Answer, reason_of};
 use crate::head::fields::{Connectivity, Sender};
 use crate::head::response::{INTERIM_MAX, LineFolding, ResponseHead, ResponseTo};
@@ -58,6 +61,13 @@ impl Http2Response {
         self.body.is_some()
     }
 
+    /// The wait before the request is sent again, if a decorator wants that, all of it is at hand, and nothing of a response has
+    /// reached the client.
+    pub(super) fn retry(&self, cause: RetryCause, exchange: &mut Exchange, worker: &WorkerContext) -> Option<Duration> {
+        let is_possible = exchange.repeatable == Repeatable::Yes && self.interims == 0 && !self.has_head();
+        if is_possible { exchange.next_retry(cause, worker.timeouts()) } else { None }
+    }
+
     /// Whether the whole response was written.
     pub(super) fn is_complete(&self) -> bool {
         self.progress == ResponseProgress::Complete
@@ -103,7 +113,10 @@ impl Handler for ResponseEvents<'_> {
         if status < 200 {
             return self.inform(&head);
         }
-        self.respond(&head, end);
+        match self.response.retry(RetryCause::Status(status), self.exchange, self.worker) {
+            Some(wait) => self.fail(RelayError::Retry(wait)),
+            None => self.respond(&head, end),
+        }
     }
 
     fn data(&mut self, connection: &mut Connection, stream: StreamId, bytes: &[u8], end: EndStream) {
@@ -165,6 +178,9 @@ impl Handler for ResponseEvents<'_> {
 
 impl ResponseEvents<'_> {
     fn fail(&mut self, error: RelayError) {
+        if matches!(self.response.progress, ResponseProgress::Failed(RelayError::Retry(_))) {
+            return;
+        }
         let error = match error {
             RelayError::Reset | RelayError::InvalidResponse(_) if self.response.has_head() => RelayError::ResponseAborted,
             error => error,

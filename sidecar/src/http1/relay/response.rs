@@ -6,6 +6,7 @@ use mesh::exchange::Outcome;
 
 use crate::body::malformed::Malformed;
 use crate::body::{Body, BodyStep, To};
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::Scratch;
 use crate::exchange::{KeepAlive, Repeatable, decorate};
 use crate::head::answer::{Answer, Edit, reason_of};
@@ -109,6 +110,7 @@ impl Relay<'_> {
                 return Ok(None);
             }
             if !head.is_interim() {
+                self.retry(RetryCause::Status(head.status))?;
                 self.write_final(&head, output);
                 return Ok(Some(used));
             }
@@ -253,11 +255,13 @@ impl Relay<'_> {
     }
 
     /// The service's connection ended before the response did.
-    fn service_closed(&self) -> RelayError {
+    fn service_closed(&mut self) -> RelayError {
         let can_retry = self.upstream.origin == ConnectionOrigin::Pooled && self.exchange.repeatable == Repeatable::Yes;
         match self.response {
             ResponseProgress::Silent if can_retry => RelayError::StaleConnection,
-            ResponseProgress::Silent | ResponseProgress::Begun => RelayError::Reset,
+            ResponseProgress::Silent | ResponseProgress::Begun => {
+                self.retry(RetryCause::Reset).err().unwrap_or(RelayError::Reset)
+            }
             ResponseProgress::Body { .. } | ResponseProgress::Complete { .. } => RelayError::ResponseAborted,
         }
     }

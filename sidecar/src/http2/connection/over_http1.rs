@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use http2::frame::StreamId;
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::Scratch;
 use crate::exchange::error_response;
 use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress};
@@ -72,7 +73,7 @@ fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, failure: H
     match failure {
         Http1Failure::SpeaksHttp2 => connection.worker.http2.set_protocol(ServiceProtocol::Unknown),
         Http1Failure::Closed => connection.worker.http2.ask_again(Instant::now()),
-        Http1Failure::Stale | Http1Failure::BrokenOff | Http1Failure::Invalid(_) => {}
+        Http1Failure::Stale | Http1Failure::Retry(_) | Http1Failure::BrokenOff | Http1Failure::Invalid(_) => {}
     }
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
     let is_unprocessed = matches!(failure, Http1Failure::Stale | Http1Failure::SpeaksHttp2);
@@ -80,6 +81,14 @@ fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, failure: H
     if is_unprocessed && is_awaited && exchange.attempts < ATTEMPTS_MAX && exchange.request.rewind() {
         exchange.route = Route::Waiting;
         return connection.upstreams.wait(stream);
+    }
+    let retry = match failure {
+        Http1Failure::Retry(wait) => Some(wait),
+        Http1Failure::Closed => exchange.next_retry(RetryCause::Reset),
+        _ => None,
+    };
+    if let Some(wait) = retry {
+        return connection.exchanges.retry_after(stream, wait);
     }
     let answer = match failure {
         Http1Failure::Invalid(why) => error_response::invalid_response(why, exchange.record.audience()),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use http2::frame::StreamId;
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::error_response;
 use crate::head::HeadFault;
 use crate::http2::connection_state::ConnectionState;
@@ -13,6 +14,7 @@ use crate::http2::http1_upstream::Http1Upstream;
 use crate::http2::own_response;
 use crate::http2::proxied_exchange::Route;
 use crate::http2::upstreams::Placed;
+use crate::recorder::completed_exchange::Author;
 use crate::upstream::http2::ServiceProtocol;
 use crate::upstream::http2::connection::Http2Upstream;
 use crate::upstream::{ConnectError, ReuseCheck, Upstream};
@@ -80,7 +82,14 @@ fn fail_waiting(connection: &mut ConnectionState, error: &ConnectError) {
     while let Some(stream) = connection.upstreams.pop_waiting() {
         let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
         let Some(exchange) = waiting else { continue };
-        exchange.record.set_author(error_response::author(error));
+        let author = error_response::author(error);
+        if author == Author::Service
+            && let Some(wait) = exchange.next_retry(RetryCause::Connect)
+        {
+            connection.exchanges.retry_after(stream, wait);
+            continue;
+        }
+        exchange.record.set_author(author);
         let answer = error_response::for_connect_error(error, exchange.record.audience());
         connection.exchanges.fail(&mut connection.downstream, stream, &answer);
     }

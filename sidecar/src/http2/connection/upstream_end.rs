@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use http2::frame::StreamId;
 
+use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::error_response;
 use crate::head::answer::Answer;
 use crate::head::answer::Audience;
@@ -45,6 +46,10 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
         } else if is_silent && may_be_sent_again(exchange) {
             exchange.route = Route::Waiting;
             connection.upstreams.wait(to);
+        } else if is_reset(end)
+            && let Some(wait) = exchange.next_retry(RetryCause::Reset)
+        {
+            connection.exchanges.retry_after(to, wait);
         } else {
             let answer = answer_to(end, exchange.record.audience());
             connection.exchanges.fail(&mut connection.downstream, to, &answer);
@@ -55,6 +60,11 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
 /// The service closes idle connections at any time, perhaps just when a request is on its way.
 fn may_be_sent_again(exchange: &mut ProxiedExchange) -> bool {
     exchange.progress == ResponseProgress::Awaited && exchange.attempts < 2 && exchange.request.rewind()
+}
+
+/// Whether the service has closed the connection, or is silent. Otherwise it breaks the protocol, and would again.
+fn is_reset(end: UpstreamEnd) -> bool {
+    matches!(end, UpstreamEnd::Closed | UpstreamEnd::Silent | UpstreamEnd::Spent)
 }
 
 fn answer_to(end: UpstreamEnd, audience: Audience) -> Answer {
