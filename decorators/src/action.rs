@@ -12,6 +12,7 @@ use crate::jwt::Jwt;
 use crate::login::Login;
 use crate::rate_limit::RateLimit;
 use crate::retry::Retry;
+use crate::split::{Split, SplitAddress};
 use crate::timeout::Timeout;
 
 /// Bytes of an action's JSON. The largest part is a page.
@@ -98,6 +99,8 @@ actions! {
     "rate-limit", rate_limit: RateLimit, "rate-limit:\n  requests: 10\n  per: 1s\n  by: caller\n";
     /// Sends requests again that the service did not answer.
     "retry", retry: Retry, "retry:\n  attempts: 2\n  on: [connect, reset, 502, 503, 504]\n  backoff: 50ms\n  budget_percent: 20\n";
+    /// Sends a share of clients to another address, and compares both sides.
+    "split", split: Split, "split:\n  to: 127.0.0.1:8088\n  percent: 10\n  by: cookie:session\n";
     /// Limits how long the service may take.
     "timeout", timeout: Timeout, "timeout:\n  response: 2s\n  exchange: 10s\n";
 }
@@ -115,6 +118,7 @@ impl Action {
             Self::ErrorPage(page) => page.html_file.as_ref().map(|_| "html_file"),
             Self::Jwt(jwt) => jwt.ca_file.as_ref().map(|_| "ca_file"),
             Self::Login(login) => login.names_file(),
+            Self::Split(split) => matches!(split.to, SplitAddress::Unix(_)).then_some("to: unix:"),
             Self::CircuitBreaker(_)
             | Self::Disable(_)
             | Self::Fault(_)
@@ -156,6 +160,8 @@ mod tests {
             r#"{"rate-limit":{"requests":10,"per":"1s"}}"#,
             r#"{"retry":{}}"#,
             r#"{"retry":{"attempts":1,"on":["connect","5xx"],"backoff":"100ms","budget_percent":10}}"#,
+            r#"{"split":{"to":"127.0.0.1:8088","percent":10}}"#,
+            r#"{"split":{"to":"unix:/run/canary.sock","percent":100,"by":"cookie:session"}}"#,
             r#"{"timeout":{"response":"2s","exchange":"10s"}}"#,
             r#"{"jwt":{"issuer":"https://sso.example/realms/shop","audience":["orders"]}}"#,
             r#"{"jwt":{"issuer":"https://sso.example","audience":["a"],"algorithms":["RS256"],"roles":["r"],"client_roles":{"c":["r"]},"scopes":["s"],"leeway":"5s","forward":{"X-User":"sub"},"token":"remove"}}"#,
@@ -201,6 +207,18 @@ mod tests {
             (r#"{"timeout":{"exchange":"25h"}}"#, "`exchange` is 10ms to 24h"),
             (r#"{"timeout":{"response":"5s","exchange":"1s"}}"#, "at most `exchange`"),
             (r#"{"timeout":{"response":2}}"#, "expected a string"),
+            (r#"{"split":{"to":"10.0.0.1:80","percent":10}}"#, "is not on this machine"),
+            (r#"{"split":{"to":"169.254.169.254:80","percent":10}}"#, "is not on this machine"),
+            (r#"{"split":{"to":"[::ffff:10.0.0.1]:80","percent":10}}"#, "is not on this machine"),
+            (r#"{"split":{"to":"0.0.0.0:80","percent":10}}"#, "is not on this machine"),
+            (r#"{"split":{"to":"127.0.0.1:0","percent":10}}"#, "is not on this machine"),
+            (r#"{"split":{"to":"localhost:80","percent":10}}"#, "no address such as"),
+            (r#"{"split":{"to":"canary.example:80","percent":10}}"#, "no address such as"),
+            (r#"{"split":{"to":"unix:canary.sock","percent":10}}"#, "no address such as"),
+            (r#"{"split":{"to":"unix:/a\u0000b","percent":10}}"#, "no address such as"),
+            (r#"{"split":{"to":"127.0.0.1:80","percent":0}}"#, "`percent` is 1 to 100"),
+            (r#"{"split":{"to":"127.0.0.1:80","percent":10,"by":"cookie:a b"}}"#, "none of caller, cookie:NAME"),
+            (r#"{"split":{"to":"127.0.0.1:80","percent":10,"by":"ip"}}"#, "none of caller, cookie:NAME"),
             (r#"{"retry":{"attempts":0}}"#, "`attempts` is 1 to 5"),
             (r#"{"retry":{"attempts":6}}"#, "`attempts` is 1 to 5"),
             (r#"{"retry":{"on":[]}}"#, "`on` is empty"),

@@ -16,6 +16,7 @@ pub mod provider_url;
 pub mod rate_limit;
 pub mod retry;
 pub mod selection;
+pub mod split;
 pub mod status_set;
 pub mod time_span;
 pub mod timeout;

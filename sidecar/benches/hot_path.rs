@@ -29,13 +29,14 @@ const HEAD: &[u8] = b"GET /api/orders/48213?expand=items HTTP/1.1\r\nHost: shop.
     X-Request-Id: 0f8fad5b-d9cb-469f-a165-70867728950e\r\nConnection: keep-alive\r\n\r\n";
 
 /// The decorators whose cost is measured, each by itself.
-const DECORATORS: [(&str, &str); 7] = [
+const DECORATORS: [(&str, &str); 8] = [
     ("circuit-breaker", r#"{"circuit-breaker":{"failures":5,"error_percent":50}}"#),
     ("error-page", r#"{"error-page":{"on":["5xx"],"html":"<h1>{status}</h1>"}}"#),
     ("headers", r#"{"headers":{"request":{"set":{"X-Tenant":"a"}}}}"#),
     ("rate-limit", r#"{"rate-limit":{"requests":10000000,"per":"100ms"}}"#),
     ("rate-limit by caller", r#"{"rate-limit":{"requests":10000000,"per":"100ms","by":"caller"}}"#),
     ("retry", r#"{"retry":{}}"#),
+    ("split", r#"{"split":{"to":"127.0.0.1:8088","percent":50,"by":"cookie:session"}}"#),
     ("timeout", r#"{"timeout":{"response":"2s"}}"#),
 ];
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
+use mesh::golden::GoldenMetrics;
 
 use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
@@ -33,6 +34,7 @@ pub mod response;
 mod retry;
 pub mod retry_policy;
 mod sliding_window;
+mod split;
 mod timeout;
 
 /// Code in the sidecar that may answer a request, or change a request or a response.
@@ -63,6 +65,11 @@ pub trait Decorator: Send + Sync {
 
     /// Its state, if it changes by itself: people look at it.
     fn state(&self) -> Option<DecoratorState> {
+        None
+    }
+
+    /// What it has counted on both sides, if it compares two versions of the service.
+    fn sides(&self) -> Option<SideMetrics> {
         None
     }
 
@@ -139,6 +146,15 @@ pub struct DecoratorState {
     pub word: &'static str,
     /// Since when.
     pub since: Instant,
+}
+
+/// What a decorator that compares two versions of a service has counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SideMetrics {
+    /// The exchanges of the service itself.
+    pub own: GoldenMetrics,
+    /// Those that were sent to another address.
+    pub other: GoldenMetrics,
 }
 
 /// How an exchange ended.

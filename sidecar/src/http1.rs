@@ -108,15 +108,16 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
 /// Forwards the request to the service, and the response back.
 async fn forward(connection: &mut Http1Connection) -> AfterExchange {
     let worker = Rc::clone(&connection.worker);
-    if worker.http2.protocol() == ServiceProtocol::OnlyHttp2 {
+    let service = connection.service();
+    if service.http2.protocol() == ServiceProtocol::OnlyHttp2 {
         return forward_over_http2(connection).await;
     }
     let repeatable = connection.exchange.as_ref().is_some_and(|exchange| exchange.repeatable == Repeatable::Yes);
-    let mut pooled = worker.upstreams.acquire(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
+    let mut pooled = service.http1.acquire(if repeatable { ReuseCheck::Usual } else { ReuseCheck::Utmost });
     loop {
         let mut upstream = match pooled.take() {
             Some(upstream) => upstream,
-            None => match worker.upstreams.connect(connection.connect_within()).await {
+            None => match service.http1.connect(connection.connect_within()).await {
                 Ok(upstream) => upstream,
                 Err(error) => {
                     if error_response::author(&error) == Author::Service
@@ -143,7 +144,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
                 worker.note_http();
                 let now = Instant::now();
                 if is_reusable {
-                    worker.upstreams.release(upstream.peer, now);
+                    service.http1.release(upstream.peer, now);
                 }
                 return connection.finish_answered(persistence, now);
             }
@@ -151,7 +152,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
             Err(RelayError::StaleConnection) => {}
             Err(RelayError::Retry(wait)) => tokio::time::sleep(wait).await,
             Err(RelayError::SpeaksHttp2) => {
-                worker.http2.set_protocol(ServiceProtocol::OnlyHttp2);
+                service.http2.set_protocol(ServiceProtocol::OnlyHttp2);
                 return forward_over_http2(connection).await;
             }
             Err(error) => return conclude(connection, error).await,

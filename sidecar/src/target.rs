@@ -13,7 +13,7 @@ use crate::socket::stream::Stream;
 const PATH_BYTES_MAX: usize = 108;
 
 /// The service's address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ServiceAddr {
     /// A port of this machine's loopback, on 127.0.0.1 or on `[::1]`, whichever accepts.
     Loopback(u16),

@@ -11,6 +11,7 @@ use crate::socket::stream::{Stream, has_no_input};
 use crate::target::ServiceAddr;
 
 pub mod http2;
+pub mod service_pools;
 
 /// How long to wait for a connect before a retry, in milliseconds. A service with a full accept queue
 /// (Python's holds five) drops the SYN, and the kernel repeats it only after a second. On one machine, a

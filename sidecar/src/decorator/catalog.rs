@@ -14,6 +14,7 @@ use crate::decorator::jwt::TokenGuard;
 use crate::decorator::login::SignIn;
 use crate::decorator::rate_limit::RateLimiter;
 use crate::decorator::retry::Retries;
+use crate::decorator::split::TrafficSplit;
 use crate::decorator::timeout::ResponseTimeout;
 
 /// The names of the pod, for decorators that show them.
@@ -59,6 +60,7 @@ impl Catalog {
             Action::Login(login) => Arc::new(SignIn::new(login, &self.background)?),
             Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
             Action::Retry(retry) => Arc::new(Retries::new(retry.clone())),
+            Action::Split(split) => Arc::new(TrafficSplit::new(split.clone())),
             Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
         };
         Ok(Some(decorator))

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::decorator::retry_policy::{RetryCause, RetryPolicy};
 use crate::setting_values::TimeLimit;
+use crate::target::ServiceAddr;
 use crate::timeouts::Timeouts;
 
 /// What the decorators of an exchange have planned for it. Most exchanges have no plan, which costs them nothing.
@@ -13,6 +14,7 @@ use crate::timeouts::Timeouts;
 pub struct ForwardPlan {
     response: TimeLimit,
     exchange: TimeLimit,
+    address: Option<Arc<ServiceAddr>>,
     retry: Option<Arc<RetryPolicy>>,
     /// How often the request was sent again.
     retries: u8,
@@ -36,6 +38,21 @@ impl ForwardPlan {
     /// Limits how long the exchange may take.
     pub(super) fn limit_exchange(&mut self, within: Duration) {
         self.exchange = shorter(self.exchange, Some(within));
+    }
+
+    /// Sends the request to this address instead of the service's. The first split decides, so that others see one side only.
+    pub(super) fn send_to(&mut self, address: Arc<ServiceAddr>) {
+        self.address.get_or_insert(address);
+    }
+
+    /// The address to which the request is sent, unless it is the service's.
+    pub fn address(&self) -> Option<&ServiceAddr> {
+        self.address.as_deref()
+    }
+
+    /// Whether the request is sent to this address by the decorator that has it.
+    pub(super) fn is_sent_to(&self, address: &Arc<ServiceAddr>) -> bool {
+        self.address.as_ref().is_some_and(|used| Arc::ptr_eq(used, address))
     }
 
     /// Lets the request be sent again by this policy. That of the last decorator counts.
@@ -74,6 +91,7 @@ impl ForwardPlan {
     pub(super) fn add(&mut self, later: Self) {
         self.response = shorter(self.response, later.response);
         self.exchange = shorter(self.exchange, later.exchange);
+        self.address = self.address.take().or(later.address);
         self.retry = later.retry.or_else(|| self.retry.take());
         self.kept.extend(later.kept);
     }

@@ -12,6 +12,7 @@ use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::retry_policy::RetryPolicy;
 use crate::head::answer::Edit;
 use crate::head::request::RequestHead;
+use crate::target::ServiceAddr;
 
 /// A request before the service sees it. Its fields are searched only on demand.
 #[derive(Debug)]
@@ -88,6 +89,11 @@ impl<'a> Request<'a> {
     /// Lets the request be sent again by this policy, as long as all of it is at hand and its method is idempotent.
     pub(super) fn retry_by(&mut self, policy: Arc<RetryPolicy>) {
         self.plan.get_or_insert_default().retry_by(policy);
+    }
+
+    /// Sends the request to this address instead of the service's.
+    pub(super) fn send_to(&mut self, address: Arc<ServiceAddr>) {
+        self.plan.get_or_insert_default().send_to(address);
     }
 
     /// Keeps a value until the exchange has ended, however it ends. `EndedExchange::kept` finds it.

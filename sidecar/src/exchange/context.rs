@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
@@ -26,8 +27,7 @@ use crate::rulebook::{Covering, TimedRule};
 use crate::socket::buffered_conn::SCRATCH_BYTES;
 use crate::socket::deadlines::Deadlines;
 use crate::timeouts::Timeouts;
-use crate::upstream::UpstreamPool;
-use crate::upstream::http2::Http2Pool;
+use crate::upstream::service_pools::{OtherServices, ServicePools};
 
 /// Finished exchanges whose buffers are kept for reuse. Rarely are more in progress at once.
 const SPARE_EXCHANGES_MAX: usize = 128;
@@ -44,15 +44,15 @@ pub struct WorkerContext {
     /// Buffers for bytes in transit.
     pub scratch: RefCell<Scratch>,
     /// Connections to the service.
-    pub upstreams: UpstreamPool,
-    /// Connections to a service that speaks HTTP/2.
-    pub http2: Http2Pool,
+    pub service: Rc<ServicePools>,
     /// Permits to wait for the service to send first.
     pub server_first_permits: Semaphore,
     /// The Date for responses without one.
     pub dates: DateCache,
     /// Deadlines of connections.
     pub timers: Deadlines,
+    /// Connections to where splits send requests.
+    others: OtherServices,
     recorder: RefCell<Recorder>,
     #[expect(clippy::vec_box, reason = "a connection takes the box, so that it holds nothing while it is idle")]
     spare: RefCell<Vec<Box<Exchange>>>,
@@ -95,8 +95,8 @@ impl WorkerContext {
                 input: vec![0; SCRATCH_BYTES].into_boxed_slice(),
                 output: Vec::with_capacity(OUTPUT_BYTES),
             }),
-            upstreams: UpstreamPool::new(options.target.clone()),
-            http2: Http2Pool::default(),
+            service: Rc::new(ServicePools::new(options.target.clone())),
+            others: OtherServices::default(),
             server_first_permits: Semaphore::new(SERVER_FIRST_WAITS_MAX),
             dates: DateCache::new(SystemTime::now()),
             timers: Deadlines::default(),
@@ -161,6 +161,22 @@ impl WorkerContext {
     /// The decorators in order.
     pub fn decorators(&self) -> &[Arc<dyn Decorator>] {
         &self.options.decorators
+    }
+
+    /// The connections to where an exchange is sent.
+    pub fn service_of(&self, exchange: &Exchange) -> Rc<ServicePools> {
+        self.other_service(exchange).unwrap_or_else(|| Rc::clone(&self.service))
+    }
+
+    /// The connections to where a split sends this exchange, if one does.
+    pub fn other_service(&self, exchange: &Exchange) -> Option<Rc<ServicePools>> {
+        let address = exchange.plan.as_ref()?.address()?;
+        Some(self.others.at(address, Instant::now()))
+    }
+
+    /// The connections to all addresses that are in use.
+    pub fn services(&self, now: Instant) -> Vec<Rc<ServicePools>> {
+        std::iter::once(Rc::clone(&self.service)).chain(self.others.in_use(now)).collect()
     }
 
     /// The timeouts.

@@ -3,12 +3,14 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use exposition::endpoints::{EndpointFamilies, StatusDetail};
-use exposition::page::{Exposition, FamilyKind, SampleValue};
+use exposition::page::{Exposition, Family, FamilyKind, SampleValue};
+use mesh::comparison::{Comparison, Side, Verdict};
 use mesh::refusal::RefusalReason;
 use mesh::rule::Action;
 use mesh::workload::Workload;
 
 use crate::control_client::metrics::ControlClientCounts;
+use crate::decorator::SideMetrics;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::export::access_log::LineCounts;
 use crate::export::otlp::Exported;
@@ -123,6 +125,41 @@ fn rules(page: &mut Exposition, rules: &[TimedRule]) {
         };
         let labels = vec![("rule", rule.id.clone())];
         breakers.add(labels, SampleValue::Whole(u64::from(state.word != "closed")));
+    }
+    splits(page, rules);
+}
+
+/// Both sides of each split, and whether they differ.
+fn splits(page: &mut Exposition, rules: &[TimedRule]) {
+    let with_sides = |timed: &TimedRule| Some((timed.rule.id.clone(), timed.decorator.as_ref()?.sides()?));
+    let splits: Vec<(String, SideMetrics)> = rules.iter().filter_map(with_sides).collect();
+    let mut requests = Family::new(FamilyKind::Counter, "sitio_split_requests", "Requests of each side of a split by status.");
+    let help = "Latency of each side of a split.";
+    let mut durations = Family::new(FamilyKind::Histogram, "sitio_split_request_duration_seconds", help);
+    let help = "How often chance alone makes such a difference between the sides of a split, or a larger one.";
+    let mut chances = Family::new(FamilyKind::Gauge, "sitio_split_p_value", help);
+    let help = "Whether the sides of a split differ: 1 if they do, 0 if that is not shown or there is too little traffic.";
+    let mut differ = Family::new(FamilyKind::Gauge, "sitio_split_differs", help);
+    for (rule, SideMetrics { own, other }) in splits {
+        for (side, golden) in [("own", &own), ("other", &other)] {
+            let labels = vec![("rule", rule.clone()), ("side", side.to_owned())];
+            durations.add(labels.clone(), SampleValue::Durations(golden.latency.clone(), golden.total_us));
+            for (status, count) in golden.statuses() {
+                let mut labels = labels.clone();
+                labels.push(("http_response_status_code", status.to_string()));
+                requests.add(labels, SampleValue::Count(*count));
+            }
+        }
+        let compared = Comparison::of(Side::from_golden(&own), Side::from_golden(&other));
+        for (measure, finding) in [("errors", compared.errors), ("latency", compared.latency)] {
+            let labels = vec![("rule", rule.clone()), ("measure", measure.to_owned())];
+            chances.add(labels.clone(), SampleValue::Real(finding.p));
+            let is_different = matches!(finding.verdict, Verdict::FirstHigher | Verdict::SecondHigher);
+            differ.add(labels, SampleValue::Whole(u64::from(is_different)));
+        }
+    }
+    for family in [requests, durations, chances, differ] {
+        page.push(family);
     }
 }
 

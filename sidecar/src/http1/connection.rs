@@ -18,6 +18,7 @@ use crate::head::{Version, write};
 use crate::socket::buffered_conn::BufferedConn;
 use crate::socket::deadlines::Deadline;
 use crate::socket::stream::has_no_input;
+use crate::upstream::service_pools::ServicePools;
 
 /// How long a downstream may take to read the last response before its connection is closed. Meanwhile, the
 /// bytes it sends are discarded. An immediate close could destroy the response in transit (RFC 9112,
@@ -66,6 +67,14 @@ impl Http1Connection {
     /// The audience of a response. Before there is a head, a program is assumed.
     pub(super) fn audience(&self) -> Audience {
         self.exchange.as_ref().map_or(Audience::Program, |exchange| exchange.audience)
+    }
+
+    /// The connections to where the exchange is sent.
+    pub(super) fn service(&self) -> Rc<ServicePools> {
+        match &self.exchange {
+            Some(exchange) => self.worker.service_of(exchange),
+            None => Rc::clone(&self.worker.service),
+        }
     }
 
     /// How long a connection to the service may take to open.

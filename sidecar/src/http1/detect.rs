@@ -85,11 +85,11 @@ pub(super) async fn wait_for_service(connection: &mut Http1Connection) -> AfterE
 /// Returns the connection on which the service has sent first, if it has.
 async fn connect_and_wait(connection: &mut Http1Connection, worker: &WorkerContext) -> Option<BufferedConn> {
     let _permit = worker.server_first_permits.try_acquire().ok()?;
-    let mut upstream = worker.upstreams.connect(worker.timeouts().connect).await.ok()?.peer;
+    let mut upstream = worker.service.http1.connect(worker.timeouts().connect).await.ok()?.peer;
     connection.timer.arm(Instant::now() + SERVER_FIRST_TIMEOUT);
     match poll_fn(|cx| poll_first_sender(connection, cx, &mut upstream)).await {
         FirstSender::Service => return Some(upstream),
-        FirstSender::Downstream => worker.upstreams.release(upstream, Instant::now()),
+        FirstSender::Downstream => worker.service.http1.release(upstream, Instant::now()),
         FirstSender::Neither => {}
     }
     None

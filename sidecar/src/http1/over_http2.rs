@@ -23,6 +23,7 @@ use crate::socket::buffered_conn::{BufferedConn, Filled};
 use crate::upstream::ConnectionOrigin;
 use crate::upstream::http2::ServiceProtocol;
 use crate::upstream::http2::connection::{Http2Upstream, poll_write_output};
+use crate::upstream::service_pools::ServicePools;
 
 mod request;
 mod response;
@@ -33,6 +34,7 @@ const ATTEMPTS_MAX: usize = 3;
 /// An exchange, and the connections on both sides.
 struct Bridge<'a> {
     worker: &'a WorkerContext,
+    service: &'a ServicePools,
     exchange: &'a mut Exchange,
     downstream: &'a mut BufferedConn,
     upstream: &'a mut Http2Upstream,
@@ -58,14 +60,15 @@ enum RequestState {
 /// Forwards the request, whose head is in the exchange, and the response.
 pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExchange, RelayError> {
     let worker = Rc::clone(&connection.worker);
+    let service = connection.service();
     let (mut attempts, mut needs_other) = (0, false);
     loop {
         attempts += 1;
-        let acquired = if needs_other { None } else { worker.http2.acquire(&mut worker.scratch.borrow_mut().input) };
+        let acquired = if needs_other { None } else { service.http2.acquire(&mut worker.scratch.borrow_mut().input) };
         let origin = if acquired.is_some() { ConnectionOrigin::Pooled } else { ConnectionOrigin::Fresh };
         let mut upstream = match acquired {
             Some(upstream) => upstream,
-            None => match worker.upstreams.connect(connection.connect_within()).await {
+            None => match service.http1.connect(connection.connect_within()).await {
                 Ok(connected) => Http2Upstream::new(connected.peer, Instant::now()),
                 Err(error) => {
                     if error_response::author(&error) == Author::Service
@@ -82,11 +85,11 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
                 }
             },
         };
-        match send(&worker, connection, &mut upstream, origin).await {
+        match send((&worker, &service), connection, &mut upstream, origin).await {
             Ok(persistence) => {
                 worker.note_http();
                 let now = Instant::now();
-                worker.http2.release(upstream, now);
+                service.http2.release(upstream, now);
                 return Ok(connection.finish_answered(persistence, now));
             }
             Err(RelayError::StaleConnection) if attempts < ATTEMPTS_MAX => {}
@@ -101,7 +104,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
 
 /// Sends the request on this connection, and forwards the response.
 async fn send(
-    worker: &WorkerContext,
+    (worker, service): (&WorkerContext, &ServicePools),
     connection: &mut Http1Connection,
     upstream: &mut Http2Upstream,
     origin: ConnectionOrigin,
@@ -118,6 +121,7 @@ async fn send(
     let soonest = exchange.limits(timeouts).until_response(exchange.started);
     let mut bridge = Bridge {
         worker,
+        service,
         response: Http2Response::new(stream),
         exchange,
         downstream,
@@ -245,6 +249,7 @@ impl Bridge<'_> {
         let mut events = ResponseEvents {
             response: &mut self.response,
             worker: self.worker,
+            service: self.service,
             exchange: self.exchange,
             out: &mut scratch.output,
         };
@@ -270,7 +275,7 @@ impl Bridge<'_> {
                 Ok(true)
             }
             Err(_) if !self.upstream.is_proven => {
-                self.worker.http2.set_protocol(ServiceProtocol::Unknown);
+                self.service.http2.set_protocol(ServiceProtocol::Unknown);
                 Err(RelayError::InvalidResponse("it does not speak HTTP/2 any more"))
             }
             Err(_) if self.response.has_head() => Err(RelayError::ResponseAborted),

@@ -45,7 +45,7 @@ pub(super) async fn run(connection: &mut Http1Connection, upstream: Option<Buffe
     }
     let upstream = match upstream {
         Some(peer) => peer,
-        None => match worker.upstreams.connect(worker.timeouts().connect).await {
+        None => match worker.service.http1.connect(worker.timeouts().connect).await {
             Ok(upstream) => upstream.peer,
             Err(error) => {
                 let refused = error_response::for_connect_error(&error, Audience::Program);

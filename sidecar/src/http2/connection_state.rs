@@ -95,7 +95,7 @@ pub(super) enum Progress {
 impl ConnectionState {
     /// Begins to serve a connection whose preface has been seen.
     pub(super) fn new(worker: &Rc<WorkerContext>, timer: &Rc<Deadline>, caller: IpAddr, forwarded: &str) -> Self {
-        worker.http2.add_downstream();
+        worker.service.http2.add_downstream();
         Self {
             worker: Rc::clone(worker),
             timer: Rc::clone(timer),
@@ -174,7 +174,7 @@ impl Drop for ConnectionState {
                 shared.detach(stream, 0);
             }
         }
-        self.worker.http2.remove_downstream();
+        self.worker.service.http2.remove_downstream();
     }
 }
 

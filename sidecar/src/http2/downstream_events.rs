@@ -57,7 +57,7 @@ impl Handler for DownstreamEvents<'_> {
         let worker = Rc::clone(&self.exchanges.worker);
         let facts = RequestFacts { grpc: grpc::is_grpc(section.regular()), head_only: section.method() == Some(b"HEAD") };
         let fields = request_head::view(section);
-        match request_head::judge(section, &fields, worker.limits(), worker.http2.extended_connect()) {
+        match request_head::judge(section, &fields, worker.limits(), worker.service.http2.extended_connect()) {
             Ok(head) => self.begin(connection, stream, section, &head, facts, end),
             Err(fault) => {
                 let path = String::from_utf8_lossy(section.path().unwrap_or_default());
@@ -189,8 +189,8 @@ impl DownstreamEvents<'_> {
                     return;
                 }
                 // Requests are sent in the order in which they came.
-                let is_first = !self.upstreams.has_waiting();
-                if !is_first || self.upstreams.place(worker.http2.protocol(), stream, &mut exchange) != Placed::Sent {
+                let is_first = !self.upstreams.has_waiting() && exchange.record.other_service().is_none();
+                if !is_first || self.upstreams.place(worker.service.http2.protocol(), stream, &mut exchange) != Placed::Sent {
                     self.upstreams.wait(stream);
                 }
                 self.exchanges.open.insert(stream, exchange);
@@ -228,10 +228,10 @@ impl DownstreamEvents<'_> {
             return false;
         }
         let worker = &self.exchanges.worker;
-        if worker.http2.should_share() {
+        if worker.service.http2.should_share() {
             shared_exchange::open_connection(worker);
         }
-        let (Some(shared), Some(receiver)) = (worker.http2.shared(), self.receiver) else { return false };
+        let (Some(shared), Some(receiver)) = (worker.service.http2.shared(), self.receiver) else { return false };
         let Some(opened) = shared.open(exchange.head.fields().iter(), receiver, stream) else { return false };
         exchange.attempts += 1;
         exchange.request.end_with_head();

@@ -19,6 +19,7 @@ use crate::http2::grpc;
 use crate::recorder::completed_exchange::Author;
 use crate::rulebook::Covering;
 use crate::timeouts::Timeouts;
+use crate::upstream::service_pools::ServicePools;
 
 /// An exchange in progress. If it is dropped before it is closed, the downstream has disconnected.
 pub(super) struct ExchangeRecord {
@@ -72,6 +73,17 @@ impl ExchangeRecord {
     /// The wait before the request is sent again, if decorators want that.
     pub(super) fn next_retry(&mut self, cause: RetryCause) -> Option<Duration> {
         self.exchange.as_mut()?.next_retry(cause, self.worker.timeouts())
+    }
+
+    /// The connections to where a split sends the request, if one does.
+    pub(super) fn other_service(&self) -> Option<Rc<ServicePools>> {
+        self.worker.other_service(self.exchange.as_ref()?)
+    }
+
+    /// How long a connection to the service may take to open.
+    pub(super) fn connect_within(&self) -> Duration {
+        let timeouts = self.worker.timeouts();
+        self.exchange.as_ref().map_or(timeouts.connect, |exchange| exchange.connect_within(timeouts, Instant::now()))
     }
 
     /// Whether decorators have planned how the request is sent.

@@ -1,5 +1,6 @@
 //! A connection over HTTP/1.1 that serves one exchange of a client that speaks HTTP/2.
 
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,12 +20,15 @@ use crate::http2::{http1_messages, own_response};
 use crate::protocol::speaks_http2;
 use crate::socket::buffered_conn::BufferedConn;
 use crate::upstream::http2::field_list::FieldList;
+use crate::upstream::service_pools::ServicePools;
 use crate::upstream::{ConnectionOrigin, Upstream};
 
 /// A connection and how far its exchange has come.
 pub(super) struct Http1Upstream {
     peer: BufferedConn,
     origin: ConnectionOrigin,
+    /// Where the connection belongs.
+    pub(super) service: Rc<ServicePools>,
     framing: RequestFraming,
     asked: ResponseTo,
     response: Response,
@@ -73,7 +77,11 @@ pub(super) enum Http1Failure {
 
 impl Http1Upstream {
     /// Sends the head of the request on a connection.
-    pub(super) fn start(cx: &mut Context<'_>, upstream: Upstream, exchange: &mut ProxiedExchange) -> Result<Self, HeadFault> {
+    pub(super) fn start(
+        cx: &mut Context<'_>,
+        (upstream, service): (Upstream, Rc<ServicePools>),
+        exchange: &mut ProxiedExchange,
+    ) -> Result<Self, HeadFault> {
         let has_length = exchange.head.fields().iter().any(|field| field.name == b"content-length");
         let is_plain = has_length || exchange.request.end_with_head() == EndStream::Yes;
         let framing = if is_plain { RequestFraming::Plain } else { RequestFraming::Chunks };
@@ -84,7 +92,7 @@ impl Http1Upstream {
         let Upstream { mut peer, origin } = upstream;
         // An error shows when the response is read: the service may have answered before it closed.
         let _ = peer.send(cx, &head, &[]);
-        Ok(Self { peer, origin, framing, asked, response: Response::Silent })
+        Ok(Self { peer, origin, service, framing, asked, response: Response::Silent })
     }
 
     /// The connection, if it can serve another exchange: this one is over, and left nothing behind.
@@ -197,7 +205,7 @@ impl Http1Upstream {
         exchanges: &mut Exchanges,
         downstream: &mut Connection,
     ) -> Result<Option<usize>, Http1Failure> {
-        let worker = std::rc::Rc::clone(&exchanges.worker);
+        let worker = Rc::clone(&exchanges.worker);
         if matches!(self.response, Response::Silent) && speaks_http2(input) {
             return Err(Http1Failure::SpeaksHttp2);
         }

@@ -19,7 +19,7 @@ pub(super) fn downstream(worker: &WorkerContext) -> Limits {
         field_section_bytes: section,
         // A head that is a little too large gets its answer.
         field_block_bytes: 2 * section,
-        extended_connect: worker.http2.extended_connect(),
+        extended_connect: worker.service.http2.extended_connect(),
         ..Limits::default()
     }
 }

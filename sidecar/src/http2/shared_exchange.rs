@@ -85,10 +85,10 @@ fn end_exchange(state: &mut ConnectionState, shared: SharedId, stream: StreamId,
 /// Opens a connection that downstreams share from then on. Until then, they use their own.
 pub(super) fn open_connection(worker: &Rc<WorkerContext>) {
     let owner = Rc::clone(worker);
-    worker.http2.tasks().spawn_local(async move {
-        let connected = owner.upstreams.connect(owner.timeouts().connect).await;
+    worker.service.http2.tasks().spawn_local(async move {
+        let connected = owner.service.http1.connect(owner.timeouts().connect).await;
         let socket = connected.ok().map(|connected| connected.peer);
-        if let Some(shared) = owner.http2.set_shared(socket, Instant::now()) {
+        if let Some(shared) = owner.service.http2.set_shared(socket, Instant::now()) {
             drive(&owner, &shared).await;
         }
     });

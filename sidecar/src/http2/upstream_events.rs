@@ -175,7 +175,7 @@ impl Handler for UpstreamEvents<'_> {
 
     fn settings(&mut self, connection: &mut Connection) {
         self.state.settings = true;
-        self.exchanges.worker.http2.note_settings(connection);
+        self.exchanges.worker.service.http2.note_settings(connection);
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http2::error_code::ErrorCode;
 use http2::frame::StreamId;
@@ -17,7 +17,8 @@ use crate::http2::exchanges::{Detached, DetachedFrom};
 use crate::http2::proxied_exchange::{ProxiedExchange, Route, UpstreamId};
 use crate::upstream::http2::ServiceProtocol;
 use crate::upstream::http2::connection::Http2Upstream;
-use crate::upstream::{ConnectError, Upstream};
+use crate::upstream::service_pools::ServicePools;
+use crate::upstream::{ConnectError, ReuseCheck, Upstream};
 
 /// A connection that is being opened.
 type Connecting = Pin<Box<dyn Future<Output = Result<Upstream, ConnectError>>>>;
@@ -28,6 +29,8 @@ pub(super) struct Upstreams {
     open: Vec<(UpstreamId, Http2Upstream)>,
     last_id: u32,
     connecting: Option<Connecting>,
+    /// The exchanges that wait for a connection to another address, each for one of its own.
+    elsewhere: Vec<(StreamId, Rc<ServicePools>, Connecting)>,
     /// The exchanges that wait for a connection, in the order of their requests.
     waiting: VecDeque<StreamId>,
 }
@@ -84,6 +87,11 @@ impl Upstreams {
         self.waiting.pop_front()
     }
 
+    /// Removes all exchanges that wait.
+    pub(super) fn take_waiting(&mut self) -> VecDeque<StreamId> {
+        std::mem::take(&mut self.waiting)
+    }
+
     /// Sends the request on a connection with room. Before the service is known to speak HTTP/2, requests wait for
     /// its SETTINGS: another service might take their bytes for something else.
     pub(super) fn place(&mut self, protocol: ServiceProtocol, stream: StreamId, exchange: &mut ProxiedExchange) -> Placed {
@@ -115,7 +123,7 @@ impl Upstreams {
 
     /// Takes an idle connection of the worker, if there is one.
     pub(super) fn acquire(&mut self, worker: &WorkerContext, scratch: &mut [u8]) -> bool {
-        let Some(upstream) = worker.http2.acquire(scratch) else { return false };
+        let Some(upstream) = worker.service.http2.acquire(scratch) else { return false };
         self.insert(upstream);
         true
     }
@@ -133,7 +141,7 @@ impl Upstreams {
     ) -> Poll<Result<Upstream, ConnectError>> {
         let connecting = self.connecting.get_or_insert_with(|| {
             let worker = Rc::clone(worker);
-            Box::pin(async move { worker.upstreams.connect(worker.timeouts().connect).await })
+            Box::pin(async move { worker.service.http1.connect(worker.timeouts().connect).await })
         });
         match connecting.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
@@ -142,6 +150,37 @@ impl Upstreams {
                 Poll::Ready(connected)
             }
         }
+    }
+
+    /// Takes an idle connection to another address, or begins to open one.
+    pub(super) fn connect_elsewhere(&mut self, stream: StreamId, service: Rc<ServicePools>, care: ReuseCheck, within: Duration) {
+        let owner = Rc::clone(&service);
+        let connecting = async move {
+            match owner.http1.acquire(care) {
+                Some(upstream) => Ok(upstream),
+                None => owner.http1.connect(within).await,
+            }
+        };
+        self.elsewhere.push((stream, service, Box::pin(connecting)));
+    }
+
+    /// The exchanges that wait for a connection to another address.
+    pub(super) fn waiting_elsewhere(&self) -> usize {
+        self.elsewhere.len()
+    }
+
+    /// The next exchange whose connection to another address is open, or cannot be opened.
+    pub(super) fn poll_elsewhere(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Option<(StreamId, Rc<ServicePools>, Result<Upstream, ConnectError>)> {
+        for position in 0..self.elsewhere.len() {
+            if let Poll::Ready(connected) = self.elsewhere[position].2.as_mut().poll(cx) {
+                let (stream, service, _) = self.elsewhere.swap_remove(position);
+                return Some((stream, service, connected));
+            }
+        }
+        None
     }
 
     /// Gives up a connection that is being opened.
@@ -168,7 +207,7 @@ impl Upstreams {
     /// Gives the connections back to the worker, for other downstreams. Those in use are closed.
     pub(super) fn release_all(&mut self, worker: &WorkerContext, now: Instant) {
         for (_, upstream) in self.open.drain(..) {
-            worker.http2.release(upstream, now);
+            worker.service.http2.release(upstream, now);
         }
     }
 

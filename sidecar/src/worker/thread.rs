@@ -95,8 +95,10 @@ impl Thread {
         let now = Instant::now();
         self.worker.timers.tick(now);
         self.worker.dates.refresh(SystemTime::now());
-        self.worker.upstreams.evict_idle(now).await;
-        self.worker.http2.evict_idle(now, &mut self.worker.scratch.borrow_mut().input);
+        for service in self.worker.services(now) {
+            service.http1.evict_idle(now).await;
+            service.http2.evict_idle(now, &mut self.worker.scratch.borrow_mut().input);
+        }
         if self.draining.as_ref().is_some_and(|draining| draining.deadline <= now) {
             if self.worker.is_ending() {
                 return self.end_drain(); // Connections that still do not end are dropped with the thread.

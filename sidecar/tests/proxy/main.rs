@@ -20,6 +20,7 @@ mod program;
 mod raw_tcp;
 mod resilience;
 mod responses;
+mod split;
 mod support;
 mod timeouts;
 mod upgrades;

@@ -23,7 +23,7 @@ use crate::support::{PATIENCE, ask, async_listener, counted, listener, read_head
 
 /// A service whose next answers a test chooses.
 #[derive(Default)]
-struct Steered {
+pub(crate) struct Steered {
     /// The status, or what else it does.
     next: AtomicU16,
     /// How many more requests are treated so. The others get 200.
@@ -34,17 +34,17 @@ struct Steered {
 }
 
 /// It does not answer before it is released.
-const SILENT: u16 = 0;
+pub(crate) const SILENT: u16 = 0;
 
 /// It closes the connection, or resets the stream.
-const RESETS: u16 = 1;
+pub(crate) const RESETS: u16 = 1;
 
 impl Steered {
-    fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
-    fn steer(&self, next: u16) {
+    pub(crate) fn steer(&self, next: u16) {
         self.fail(usize::MAX, next);
     }
 
@@ -69,12 +69,12 @@ impl Steered {
 
 /// Which protocol a service speaks. Both must be tested: the sidecar translates.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Speaks {
+pub(crate) enum Speaks {
     Http1,
     Http2,
 }
 
-fn steered(speaks: Speaks, next: u16) -> (SocketAddr, Arc<Steered>, JoinSet<()>) {
+pub(crate) fn steered(speaks: Speaks, next: u16) -> (SocketAddr, Arc<Steered>, JoinSet<()>) {
     let (listener, address) = async_listener();
     let steered = Arc::new(Steered::default());
     steered.steer(next);
@@ -143,7 +143,7 @@ async fn serve_http2(stream: tokio::net::TcpStream, steered: Arc<Steered>) {
     }
 }
 
-async fn behind(options: ProxyOptions, rules: Vec<TimedRule>) -> (Workers, SocketAddr) {
+pub(crate) async fn behind(options: ProxyOptions, rules: Vec<TimedRule>) -> (Workers, SocketAddr) {
     let (workers, address) = sidecar_with(options).await;
     workers.apply_rules(RuleSource::ControlPlane, rules).await;
     (workers, address)

@@ -79,30 +79,30 @@ fn waiting_windows_have_an_age() {
     }
 }
 
-#[test]
-fn a_circuit_is_shown_by_its_rule() {
-    let breaker = |id: &str| {
-        let action = decorators::action::Action::from_json(r#"{"circuit-breaker":{"failures":1}}"#).unwrap();
-        let pod = PodNames { service: "web".into(), pod: "web-0".into() };
-        let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).unwrap();
-        let rule = Rule {
-            id: id.into(),
-            selector: Selector { namespace: String::new(), service: String::new(), pods: Vec::new() },
-            endpoint: Endpoint::named("GET", "/a").unwrap(),
-            scope: Scope::Endpoint,
-            action: Action::Decorate(Arc::new(action)),
-            selection: Selection::default(),
-            protection: Protection::Respected,
-            expires_ms: None,
-            by: String::new(),
-            reason: String::new(),
-        };
-        TimedRule { decorator, ..TimedRule::without_limit(rule) }
+fn decorated(id: &str, json: &str) -> TimedRule {
+    let action = decorators::action::Action::from_json(json).unwrap();
+    let pod = PodNames { service: "web".into(), pod: "web-0".into() };
+    let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).unwrap();
+    let rule = Rule {
+        id: id.into(),
+        selector: Selector { namespace: String::new(), service: String::new(), pods: Vec::new() },
+        endpoint: Endpoint::named("GET", "/a").unwrap(),
+        scope: Scope::Endpoint,
+        action: Action::Decorate(Arc::new(action)),
+        selection: Selection::default(),
+        protection: Protection::Respected,
+        expires_ms: None,
+        by: String::new(),
+        reason: String::new(),
     };
-    let (failing, working) = (breaker("r-1"), breaker("r-2"));
+    TimedRule { decorator, ..TimedRule::without_limit(rule) }
+}
+
+/// Lets the rule's decorator see the end of an exchange that the service answered with 500.
+fn fail(timed: &TimedRule) {
     let second = Duration::from_secs(1);
-    failing.decorator.as_ref().unwrap().ended(&EndedExchange {
-        endpoint: &failing.rule.endpoint,
+    timed.decorator.as_ref().unwrap().ended(&EndedExchange {
+        endpoint: &timed.rule.endpoint,
         status: 500,
         service_status: Some(500),
         outcome: Outcome::Answered,
@@ -110,10 +110,26 @@ fn a_circuit_is_shown_by_its_rule() {
         took: second,
         plan: None,
     });
+}
+
+#[test]
+fn circuits_and_splits_are_shown_by_their_rules() {
+    let [failing, working] = ["r-1", "r-2"].map(|id| decorated(id, r#"{"circuit-breaker":{"failures":1}}"#));
+    let split = decorated("r-3", r#"{"split":{"to":"127.0.0.1:8088","percent":10}}"#);
+    fail(&failing);
+    (0..3).for_each(|_| fail(&split));
     let mut page = Exposition::default();
-    rules(&mut page, &[failing, working]);
+    rules(&mut page, &[failing, working, split]);
     let text = String::from_utf8(page.encode(Format::Text)).unwrap();
-    for line in ["sitio_circuit_breaker_open{rule=\"r-1\"} 1", "sitio_circuit_breaker_open{rule=\"r-2\"} 0"] {
+    for line in [
+        "sitio_circuit_breaker_open{rule=\"r-1\"} 1",
+        "sitio_circuit_breaker_open{rule=\"r-2\"} 0",
+        "sitio_split_requests_total{rule=\"r-3\",side=\"own\",http_response_status_code=\"500\"} 3",
+        "sitio_split_request_duration_seconds_count{rule=\"r-3\",side=\"own\"} 3",
+        "sitio_split_request_duration_seconds_count{rule=\"r-3\",side=\"other\"} 0",
+        "sitio_split_p_value{rule=\"r-3\",measure=\"errors\"} 1.0",
+        "sitio_split_differs{rule=\"r-3\",measure=\"latency\"} 0",
+    ] {
         assert!(text.lines().any(|reported| reported == line), "{line} is missing in {text}");
     }
 }

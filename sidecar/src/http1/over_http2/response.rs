@@ -21,6 +21,7 @@ use crate::head::write::{self, BodyPresence, Persistence, Plan};
 use crate::head::{Framing, Version};
 use crate::http1::relay::RelayError;
 use crate::recorder::completed_exchange::Author;
+use crate::upstream::service_pools::ServicePools;
 
 /// How far the response has come.
 pub(super) struct Http2Response {
@@ -45,6 +46,7 @@ enum ResponseProgress {
 pub(super) struct ResponseEvents<'a> {
     pub(super) response: &'a mut Http2Response,
     pub(super) worker: &'a WorkerContext,
+    pub(super) service: &'a ServicePools,
     pub(super) exchange: &'a mut Exchange,
     pub(super) out: &'a mut Vec<u8>,
 }
@@ -172,7 +174,7 @@ impl Handler for ResponseEvents<'_> {
 
     fn settings(&mut self, connection: &mut Connection) {
         self.response.has_settings = true;
-        self.worker.http2.note_settings(connection);
+        self.service.http2.note_settings(connection);
     }
 }
 

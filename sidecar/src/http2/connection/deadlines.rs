@@ -64,7 +64,7 @@ pub(super) fn check_deadlines(
 
 /// Ends connections on which a service that may not speak HTTP/2 says nothing.
 fn end_silent_upstreams(connection: &mut ConnectionState, now: Instant) {
-    let is_unknown = connection.worker.http2.protocol() == ServiceProtocol::Unknown;
+    let is_unknown = connection.worker.service.http2.protocol() == ServiceProtocol::Unknown;
     let mut position = 0;
     while let Some((_, upstream)) = connection.upstreams.at(position) {
         if is_unknown && !upstream.is_proven && now.duration_since(upstream.opened) >= SETTINGS_TIMEOUT {

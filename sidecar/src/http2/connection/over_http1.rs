@@ -1,5 +1,6 @@
 //! Moves the exchanges that the service handles over HTTP/1.
 
+use std::rc::Rc;
 use std::task::Context;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use crate::http2::http1_upstream::{Http1Failure, Http1Upstream, Step};
 use crate::http2::proxied_exchange::{ResponseProgress, Route};
 use crate::http2::upstream_events::ATTEMPTS_MAX;
 use crate::upstream::http2::ServiceProtocol;
+use crate::upstream::service_pools::ServicePools;
 
 /// Writes the requests, and reads the responses, of all exchanges over HTTP/1.
 pub(super) fn serve_http1(connection: &mut ConnectionState, cx: &mut Context<'_>, scratch: &mut Scratch) -> Progress {
@@ -25,7 +27,7 @@ pub(super) fn serve_http1(connection: &mut ConnectionState, cx: &mut Context<'_>
             }
             Err(failure) => {
                 progress = Progress::Some;
-                end_over_http1(connection, stream, failure);
+                end_over_http1(connection, stream, &http1.service, failure);
             }
         }
     }
@@ -61,18 +63,19 @@ fn keep_or_release(connection: &mut ConnectionState, stream: StreamId, http1: Ht
     if !http1.is_complete() {
         return connection.over_http1.push((stream, http1));
     }
+    let service = Rc::clone(&http1.service);
     if let Some(peer) = http1.into_reusable(exchange) {
-        connection.worker.upstreams.release(peer, Instant::now());
+        service.http1.release(peer, Instant::now());
     }
     exchange.route = Route::None;
     connection.exchanges.note_changed(stream);
 }
 
 /// Sends the request again if that is safe, or ends the exchange.
-fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, failure: Http1Failure) {
+fn end_over_http1(connection: &mut ConnectionState, stream: StreamId, service: &ServicePools, failure: Http1Failure) {
     match failure {
-        Http1Failure::SpeaksHttp2 => connection.worker.http2.set_protocol(ServiceProtocol::Unknown),
-        Http1Failure::Closed => connection.worker.http2.ask_again(Instant::now()),
+        Http1Failure::SpeaksHttp2 => service.http2.set_protocol(ServiceProtocol::Unknown),
+        Http1Failure::Closed => service.http2.ask_again(Instant::now()),
         Http1Failure::Stale | Http1Failure::Retry(_) | Http1Failure::BrokenOff | Http1Failure::Invalid(_) => {}
     }
     let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };

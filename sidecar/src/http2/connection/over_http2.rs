@@ -77,7 +77,7 @@ fn serve_upstream(
         Err(error) if is_proven => return Err(UpstreamEnd::Faulty(error)),
         Err(_) => return Err(UpstreamEnd::Foreign),
     }
-    if connection.worker.http2.extended_connect() == ExtendedConnect::Announced {
+    if connection.worker.service.http2.extended_connect() == ExtendedConnect::Announced {
         connection.downstream.announce_extended_connect();
     }
     state.writable.into_iter().for_each(|writable| queue_requests(connection, position, writable));

@@ -17,6 +17,7 @@ use crate::http2::upstreams::Placed;
 use crate::recorder::completed_exchange::Author;
 use crate::upstream::http2::ServiceProtocol;
 use crate::upstream::http2::connection::Http2Upstream;
+use crate::upstream::service_pools::ServicePools;
 use crate::upstream::{ConnectError, ReuseCheck, Upstream};
 
 /// Connections to the service that one downstream connection may have at once. More requests wait for one of them. A
@@ -32,14 +33,24 @@ pub(super) fn place_waiting(connection: &mut ConnectionState, cx: &mut Context<'
             connection.upstreams.pop_waiting();
             continue;
         };
-        let protocol = worker.http2.protocol();
+        let care = if exchange.is_idempotent { ReuseCheck::Usual } else { ReuseCheck::Utmost };
+        if let Some(service) = exchange.record.other_service() {
+            if connection.over_http1.len() + connection.upstreams.waiting_elsewhere() >= UPSTREAMS_MAX {
+                break;
+            }
+            let within = exchange.record.connect_within();
+            connection.upstreams.pop_waiting();
+            connection.upstreams.connect_elsewhere(stream, service, care, within);
+            continue;
+        }
+        let protocol = worker.service.http2.protocol();
         if protocol == ServiceProtocol::Http1 {
             if connection.over_http1.len() >= UPSTREAMS_MAX {
                 break;
             }
-            let check = if exchange.is_idempotent { ReuseCheck::Usual } else { ReuseCheck::Utmost };
-            let Some(upstream) = worker.upstreams.acquire(check).or_else(|| connect(connection, cx)) else { break };
-            start_over_http1(connection, cx, stream, upstream);
+            let Some(upstream) = worker.service.http1.acquire(care).or_else(|| connect(connection, cx)) else { break };
+            connection.upstreams.pop_waiting();
+            start_over_http1(connection, cx, stream, (upstream, Rc::clone(&worker.service)));
             continue;
         }
         match connection.upstreams.place(protocol, stream, exchange) {
@@ -57,6 +68,12 @@ pub(super) fn place_waiting(connection: &mut ConnectionState, cx: &mut Context<'
     if !connection.upstreams.has_waiting() {
         // Nothing polls it any more, and it would be old when it is needed.
         connection.upstreams.stop_connecting();
+    }
+    while let Some((stream, service, connected)) = connection.upstreams.poll_elsewhere(cx) {
+        match connected {
+            Ok(upstream) => start_over_http1(connection, cx, stream, (upstream, service)),
+            Err(error) => fail_connect(connection, stream, &error),
+        }
     }
     connection.finish_events();
 }
@@ -76,29 +93,44 @@ fn connect(connection: &mut ConnectionState, cx: &mut Context<'_>) -> Option<Ups
 
 /// Ends all exchanges that wait for a connection. The service may speak another protocol when it is there again.
 fn fail_waiting(connection: &mut ConnectionState, error: &ConnectError) {
-    if connection.worker.http2.protocol() == ServiceProtocol::Http1 {
-        connection.worker.http2.ask_again(Instant::now());
+    if connection.worker.service.http2.protocol() == ServiceProtocol::Http1 {
+        connection.worker.service.http2.ask_again(Instant::now());
     }
-    while let Some(stream) = connection.upstreams.pop_waiting() {
-        let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
-        let Some(exchange) = waiting else { continue };
-        let author = error_response::author(error);
-        if author == Author::Service
-            && let Some(wait) = exchange.next_retry(RetryCause::Connect)
-        {
-            connection.exchanges.retry_after(stream, wait);
-            continue;
+    for stream in connection.upstreams.take_waiting() {
+        // Those for another address do not depend on this one.
+        let waiting = connection.exchanges.open.get(&stream);
+        if waiting.is_some_and(|exchange| exchange.record.other_service().is_some()) {
+            connection.upstreams.wait(stream);
+        } else {
+            fail_connect(connection, stream, error);
         }
-        exchange.record.set_author(author);
-        let answer = error_response::for_connect_error(error, exchange.record.audience());
-        connection.exchanges.fail(&mut connection.downstream, stream, &answer);
     }
 }
 
-/// Sends the next request that waits over HTTP/1.
-fn start_over_http1(connection: &mut ConnectionState, cx: &mut Context<'_>, stream: StreamId, upstream: Upstream) {
-    connection.upstreams.pop_waiting();
-    let Some(exchange) = connection.exchanges.open.get_mut(&stream) else { return };
+/// Ends an exchange for which there is no connection, unless a decorator lets it wait and be sent again.
+fn fail_connect(connection: &mut ConnectionState, stream: StreamId, error: &ConnectError) {
+    let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
+    let Some(exchange) = waiting else { return };
+    let author = error_response::author(error);
+    if author == Author::Service
+        && let Some(wait) = exchange.next_retry(RetryCause::Connect)
+    {
+        return connection.exchanges.retry_after(stream, wait);
+    }
+    exchange.record.set_author(author);
+    let answer = error_response::for_connect_error(error, exchange.record.audience());
+    connection.exchanges.fail(&mut connection.downstream, stream, &answer);
+}
+
+/// Sends a request that has waited over HTTP/1, unless its client has left.
+fn start_over_http1(
+    connection: &mut ConnectionState,
+    cx: &mut Context<'_>,
+    stream: StreamId,
+    upstream: (Upstream, Rc<ServicePools>),
+) {
+    let waiting = connection.exchanges.open.get_mut(&stream).filter(|exchange| exchange.route == Route::Waiting);
+    let Some(exchange) = waiting else { return };
     match Http1Upstream::start(cx, upstream, exchange) {
         Ok(http1) => {
             exchange.route = Route::Http1;

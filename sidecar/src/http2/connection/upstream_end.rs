@@ -18,7 +18,7 @@ pub(super) fn end_upstream(connection: &mut ConnectionState, position: usize, en
     let Some((id, upstream)) = connection.upstreams.remove(position) else { return };
     let is_foreign = !upstream.is_proven && upstream.connection.received_go_away().is_none() && end != UpstreamEnd::Spent;
     if is_foreign {
-        let pool = &connection.worker.http2;
+        let pool = &connection.worker.service.http2;
         match (pool.protocol(), end) {
             (_, UpstreamEnd::Foreign) => pool.set_protocol(ServiceProtocol::Http1),
             // It may have been restarted, or speak another protocol: the next requests find out.
