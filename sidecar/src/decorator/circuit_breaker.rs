@@ -115,7 +115,7 @@ impl Circuit {
                 counts.all += 1;
                 counts.of_kind += u64::from(verdict == Verdict::Fails);
                 self.failures_in_row = if verdict == Verdict::Fails { self.failures_in_row.saturating_add(1) } else { 0 };
-                if self.is_tripped(now) {
+                if self.trips(now) {
                     self.open(now);
                 }
             }
@@ -132,7 +132,7 @@ impl Circuit {
         }
     }
 
-    fn is_tripped(&mut self, now: Instant) -> bool {
+    fn trips(&mut self, now: Instant) -> bool {
         if self.config.failures.is_some_and(|failures| self.failures_in_row >= failures) {
             return true;
         }
