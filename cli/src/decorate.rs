@@ -74,9 +74,10 @@ pub(crate) struct DecorateOptions {
 
 /// Take a decorator away, by its rule; `sitio rules` lists them.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1."
-)]
+#[command(after_help = "Examples:
+  sitio undecorate r7 --wait
+
+Exit code: 0 once the rule's end is on disk, and with --wait only when every pod has let go of it; else 1.")]
 pub(crate) struct UndecorateOptions {
     /// The rule's id.
     #[arg(value_parser = find::word, add = complete::rules_and_endpoints())]

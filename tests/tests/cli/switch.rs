@@ -34,7 +34,7 @@ fn waiting_ends_when_every_pod_answers_503_and_again_when_every_pod_answers_200(
     }
 
     let twice = mesh.sitio(&disable(&[])).failed(1);
-    assert!(twice.contains("already turned off: rule r1 by operator") && twice.contains("sitio rules"), "{twice}");
+    assert!(twice.contains("already in force: rule r1 by operator") && twice.contains("sitio rules"), "{twice}");
     assert!(twice.contains("a scenario asks for it") && twice.contains(", until 20"), "why, and until when: {twice}");
 
     let on = mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).success();
