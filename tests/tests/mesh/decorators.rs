@@ -23,7 +23,7 @@ fn decorate(mesh: &SmallMesh, fields: &Value) -> (u16, Value) {
 /// Waits until the API shows that the rule has acted, or would have, so often.
 fn expect_counts(mesh: &SmallMesh, rule: &str, acted: u64, shadowed: u64) {
     eventually(SOON, || {
-        let shown = mesh.api().json(&format!("rules/{rule}"))?;
+        let shown = mesh.api().json(&format!("/api/v1/rules/{rule}"))?;
         ensure!((shown["acted"].as_u64(), shown["shadowed"].as_u64()) == (Some(acted), Some(shadowed)), "{shown}");
         Ok(())
     });
@@ -49,7 +49,7 @@ fn a_rule_decorates_every_pod_is_counted_and_ends() {
         ensure!(left == 0, "{left} pods still decorate");
         Ok(())
     });
-    let audit = mesh.api().json("audit").unwrap();
+    let audit = mesh.api().json("/api/v1/audit").unwrap();
     let events: Vec<&str> = audit["audit"].as_array().unwrap().iter().filter_map(|entry| entry["event"].as_str()).collect();
     assert_eq!(events, ["undecorated", "refused", "decorated"], "{audit}");
     assert!(audit["audit"][2]["action"].as_str().unwrap().contains("X-Decorated"), "{audit}");
@@ -66,7 +66,7 @@ fn a_shadow_says_what_would_be_off_and_the_switch_stays_on() {
         mesh.pods.iter().for_each(|pod| assert_eq!(pod.get("/a").status(), 200));
     }
     expect_counts(&mesh, id, 0, 10);
-    let page = mesh.api().page("decorators").unwrap();
+    let page = mesh.api().page("/decorators").unwrap();
     assert!(page.contains("shadow") && page.contains("would have"), "{page}");
     let row = mesh.api().endpoints().unwrap().into_iter().find(|row| row["route"] == "/a").unwrap();
     assert_eq!(row["switch"], "on", "{row}");
@@ -101,7 +101,7 @@ fn the_command_line_and_the_page_make_the_same_rules() {
     assert_eq!(mesh.pods[0].get("/a").header("X-Sitio-Decorator"), Some("fault"));
     let listed = mesh.sitio(&["rules"]);
     assert!(listed.success().contains("fault"));
-    let id = mesh.api().json("rules").unwrap()["rules"][0]["id"].as_str().unwrap().to_owned();
+    let id = mesh.api().json("/api/v1/rules").unwrap()["rules"][0]["id"].as_str().unwrap().to_owned();
     let removed = mesh.sitio(&["undecorate", &id, "--wait"]);
     removed.success();
     assert_eq!(mesh.pods[0].get("/a").status(), 200);
