@@ -27,7 +27,8 @@ class Sink:
 
 def authenticate(server, session, envelope, mechanism, auth_data):
     is_known = (auth_data.login, auth_data.password) == (b"sitio", b"pass-word")
-    return AuthResult(success=is_known, auth_data="sitio" if is_known else None)
+    # Not handled: the server itself sends the refusal.
+    return AuthResult(success=is_known, handled=is_known, auth_data="sitio" if is_known else None)
 
 
 settings = {}
