@@ -31,14 +31,15 @@ pub struct RuleCommand {
     pub action: Action,
     /// How many requests of a hundred it applies to, by chance.
     #[serde(default = "all", skip_serializing_if = "is_all")]
-    #[schema(default = 100, minimum = 1, maximum = 100)]
+    #[schema(default = 100, minimum = 1, maximum = 100, required = false)]
     pub percent: u8,
     /// The callers it applies to, as networks such as `10.0.0.0/8`. Empty for all callers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, required = false)]
     pub callers: Vec<IpNet>,
     /// Whether it acts; `shadow` only counts the requests on which it would.
     #[serde(default, skip_serializing_if = "Mode::is_enforced")]
+    #[schema(required = false)]
     pub mode: Mode,
     /// The pods by name; absent for all pods, including those that join later. An empty list is refused.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -104,14 +105,15 @@ pub struct Rule {
     pub action: RuleAction,
     /// How many requests of a hundred it applies to.
     #[serde(default = "all", skip_serializing_if = "is_all")]
-    #[schema(default = 100, minimum = 1, maximum = 100)]
+    #[schema(default = 100, minimum = 1, maximum = 100, required = false)]
     pub percent: u8,
     /// The callers it applies to, as networks; empty for all callers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, required = false)]
     pub callers: Vec<IpNet>,
     /// Whether it acts, or only counts.
     #[serde(default, skip_serializing_if = "Mode::is_enforced")]
+    #[schema(required = false)]
     pub mode: Mode,
     /// Whether it also turns off paths that pods protect; their probes then fail.
     #[serde(default)]

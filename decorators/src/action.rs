@@ -23,7 +23,6 @@ macro_rules! actions {
     ($($(#[$docs:meta])* $name:literal, $field:ident: $variant:ident, $example:literal;)+) => {
         /// What to do with the requests of an endpoint. Exactly one decorator, under its name.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
         #[serde(try_from = "ActionFields")]
         pub enum Action {
             $($(#[$docs])* #[serde(rename = $name)] $variant($variant),)+
@@ -35,6 +34,30 @@ macro_rules! actions {
         #[serde(deny_unknown_fields)]
         struct ActionFields {
             $(#[serde(rename = $name)] $field: Option<$variant>,)+
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::PartialSchema for Action {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder};
+                let one_of = OneOfBuilder::new();
+                $(let one_of = one_of.item(
+                    ObjectBuilder::new()
+                        .property($name, utoipa::openapi::Ref::from_schema_name(<$variant as utoipa::ToSchema>::name()))
+                        .required($name),
+                );)+
+                one_of.description(Some("What to do with the requests of an endpoint. Exactly one decorator, under its name.")).into()
+            }
+        }
+
+        #[cfg(feature = "schema")]
+        impl utoipa::ToSchema for Action {
+            fn schemas(schemas: &mut Vec<(String, utoipa::openapi::RefOr<utoipa::openapi::schema::Schema>)>) {
+                $(
+                    schemas.push((<$variant as utoipa::ToSchema>::name().into_owned(), <$variant as utoipa::PartialSchema>::schema()));
+                    <$variant as utoipa::ToSchema>::schemas(schemas);
+                )+
+            }
         }
 
         /// The names of all actions.

@@ -42,7 +42,7 @@ fn a_rule_decorates_every_pod_is_counted_and_ends() {
     }
     expect_counts(&mesh, id, 3, 0);
     let (again, problem) = decorate(&mesh, &action);
-    assert_eq!((again, problem["error"].as_str()), (409, Some("duplicate")), "{problem}");
+    assert_eq!((again, problem["type"].as_str()), (409, Some("urn:sitio:problem:duplicate")), "{problem}");
     mesh.api().withdraw(id);
     eventually(SOON, || {
         let left = mesh.pods.iter().filter(|pod| pod.get("/a").header("X-Decorated").is_some()).count();
@@ -69,7 +69,7 @@ fn a_shadow_says_what_would_be_off_and_the_switch_stays_on() {
     let page = mesh.api().page("/decorators").unwrap();
     assert!(page.contains("shadow") && page.contains("would have"), "{page}");
     let row = mesh.api().endpoints().unwrap().into_iter().find(|row| row["route"] == "/a").unwrap();
-    assert_eq!(row["switch"], "on", "{row}");
+    assert_eq!(row["state"], "on", "{row}");
 }
 
 #[test]
