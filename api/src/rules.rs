@@ -104,15 +104,15 @@ pub struct Rule {
     /// What it does.
     pub action: RuleAction,
     /// How many requests of a hundred it applies to.
-    #[serde(default = "all", skip_serializing_if = "is_all")]
+    #[serde(default = "all")]
     #[schema(default = 100, minimum = 1, maximum = 100, required = false)]
     pub percent: u8,
     /// The callers it applies to, as networks; empty for all callers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     #[schema(value_type = Vec<String>, required = false)]
     pub callers: Vec<IpNet>,
     /// Whether it acts, or only counts.
-    #[serde(default, skip_serializing_if = "Mode::is_enforced")]
+    #[serde(default)]
     #[schema(required = false)]
     pub mode: Mode,
     /// Whether it also turns off paths that pods protect; their probes then fail.
