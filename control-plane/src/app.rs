@@ -133,7 +133,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
     let (state, window_writer) = open(&options, grpc_address, leaving.clone()).await?;
-    notify::configure(&state, &options).await?;
+    notify::configure(&state, options.notifications_file.clone(), options.public_url.as_ref()).await?;
     let (token, public_url, proxies) = (options.token.clone(), options.public_url.clone(), options.trusted_proxies.clone());
     let access = options.sign_in.clone().open(&options.data_dir, token, public_url, proxies).await?;
     let certificate = certificate(&options, grpc_address).await?;

@@ -40,7 +40,11 @@ pub struct Notifications {
     page_url: OnceLock<String>,
     /// Without a file.
     default_settings: Arc<NotificationSettings>,
+    /// Held for moments only: pages, streams and the metrics read it.
     ledger: Mutex<NoticeLedger>,
+    /// What the store has not written yet. It is held while the store writes, by threads that may block, so that changes are
+    /// written in their order. It is locked before the ledger.
+    unsaved: Mutex<NoticeChange>,
     messages: Notify,
 }
 
@@ -50,8 +54,6 @@ struct NoticeLedger {
     outbox: Outbox,
     /// The channels that each firing notice was sent to, by its id, and when it was sent last.
     sent: HashMap<String, (BTreeSet<String>, u64)>,
-    /// What the store has refused to write so far.
-    unsaved: NoticeChange,
 }
 
 /// The notices of some namespaces.
@@ -70,18 +72,15 @@ impl Notifications {
         let sent = stored.notices.iter().map(|stored| (stored.notice.id.clone(), (stored.channels.clone(), stored.sent_ms)));
         let sent = sent.collect();
         let notices = stored.notices.into_iter().map(|stored| (stored.notice, stored.sent_ms));
-        let ledger = NoticeLedger {
-            lifecycle: Lifecycle::restore(notices, now_ms),
-            outbox: Outbox::restore(stored.messages),
-            sent,
-            unsaved: NoticeChange::default(),
-        };
+        let ledger =
+            NoticeLedger { lifecycle: Lifecycle::restore(notices, now_ms), outbox: Outbox::restore(stored.messages), sent };
         Ok(Self {
             store,
             file: OnceLock::new(),
             page_url: OnceLock::new(),
             default_settings: Arc::default(),
             ledger: Mutex::new(ledger),
+            unsaved: Mutex::default(),
             messages: Notify::new(),
         })
     }
@@ -147,19 +146,22 @@ impl Notifications {
             let pods = sources.fleet.pods_of(&subject.namespace, &subject.service, now_ms);
             pods.iter().any(|view| view.workload.pod == pod && view.state == PodState::Reporting)
         };
+        let unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ledger = self.lock();
+        ledger.outbox.limit_times(now_ms);
         let transitions = ledger.lifecycle.look(Look { evidence, absence, is_back: &is_back, now_ms }, &settings.timing);
         let mut change = ledger.outbox.keep_channels(|name| settings.channel(name).is_some());
         change.add(ledger.apply(transitions, sources, &settings, now_ms));
+        drop(ledger);
         let has_messages = change.messages.values().any(Option::is_some);
-        self.save(ledger, change);
+        self.save(unsaved, change);
         if has_messages {
             self.messages.notify_one();
         }
     }
 
     /// Returns when there may be a new message.
-    pub async fn has_messages(&self) {
+    pub async fn wait_for_messages(&self) {
         self.messages.notified().await;
     }
 
@@ -170,21 +172,21 @@ impl Notifications {
 
     /// Records the result of a delivery. It writes to disk, so it may block.
     fn settle(&self, message: &StoredMessage, result: Result<(), DeliveryError>, now_ms: u64) {
-        let mut ledger = self.lock();
-        let change = ledger.outbox.settle(message, result, now_ms);
-        self.save(ledger, change);
+        let unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
+        let change = self.lock().outbox.settle(message, result, now_ms);
+        self.save(unsaved, change);
     }
 
     /// Writes a change, and what could not be written before. Notices are delivered although the disk is full: only
     /// after a restart they may be delivered again.
-    fn save(&self, mut ledger: MutexGuard<'_, NoticeLedger>, change: NoticeChange) {
-        let had_failed = !ledger.unsaved.is_empty();
-        ledger.unsaved.add(change);
-        if ledger.unsaved.is_empty() {
+    fn save(&self, mut unsaved: MutexGuard<'_, NoticeChange>, change: NoticeChange) {
+        let had_failed = !unsaved.is_empty();
+        unsaved.add(change);
+        if unsaved.is_empty() {
             return;
         }
-        match self.store.save_notices(&ledger.unsaved) {
-            Ok(()) => ledger.unsaved = NoticeChange::default(),
+        match self.store.save_notices(&unsaved) {
+            Ok(()) => *unsaved = NoticeChange::default(),
             Err(error) if !had_failed => {
                 tracing::error!(%error, "notices are not on disk: after a restart, some may be reported again");
             }

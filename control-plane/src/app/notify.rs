@@ -1,25 +1,26 @@
 //! Runs the notifications: reads their file, watches the services, and delivers messages.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::MissedTickBehavior;
 
-use crate::app::AppOptions;
 use crate::clock::now_ms;
 use crate::dashboard::notices;
 use crate::notifications::delivery;
 use crate::notifications::file::NotificationsFile;
+use crate::public_url::PublicUrl;
 use crate::state::AppState;
 
 /// How often the conditions of all services are looked at: as often as sidecars report.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 /// Reads the notifications file. Like the other settings, it must be usable at the start.
-pub(super) async fn configure(state: &Arc<AppState>, options: &AppOptions) -> anyhow::Result<()> {
-    let (notifications, path) = (Arc::clone(&state.notifications), options.notifications_file.clone());
-    let page_url = options.public_url.as_ref().map(|url| format!("{}/{}", url.address(), notices::PAGE));
+pub(super) async fn configure(state: &AppState, path: Option<PathBuf>, public_url: Option<&PublicUrl>) -> anyhow::Result<()> {
+    let notifications = Arc::clone(&state.notifications);
+    let page_url = public_url.map(|url| format!("{}/{}", url.address(), notices::PAGE));
     let configuring = tokio::task::spawn_blocking(move || {
         let file = path.map(NotificationsFile::open).transpose().map_err(anyhow::Error::msg)?;
         notifications.configure(file, page_url);
@@ -31,7 +32,12 @@ pub(super) async fn configure(state: &Arc<AppState>, options: &AppOptions) -> an
 /// Watches the services and delivers messages until drained.
 pub(super) async fn run(state: Arc<AppState>) -> anyhow::Result<()> {
     let delivering = delivery::run(Arc::clone(&state.notifications), state.drain.clone());
-    tokio::join!(watch(&state), delivering).0
+    // A watch that fails ends both, so that the program does not go on without notices.
+    tokio::try_join!(watch(&state), async {
+        delivering.await;
+        Ok(())
+    })
+    .map(drop)
 }
 
 async fn watch(state: &Arc<AppState>) -> anyhow::Result<()> {

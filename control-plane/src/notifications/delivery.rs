@@ -1,8 +1,10 @@
 //! Delivers messages: one at a time on each channel, all channels at once.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +12,7 @@ use crate::clock::now_ms;
 use crate::notifications::Notifications;
 use crate::notifications::message::Message;
 use crate::notifications::outbox::DeliveryError;
-use crate::notifications::settings::{NotificationChannel, Transport};
+use crate::notifications::settings::channel::{NotificationChannel, Transport};
 use crate::store::notice_store::StoredMessage;
 
 pub mod mail;
@@ -45,7 +47,7 @@ pub async fn run(notifications: Arc<Notifications>, drain: CancellationToken) {
         tokio::select! {
             _ = ticks.tick() => {}
             Some(Ok(outcome)) = deliveries.join_next() => settle(&notifications, outcome).await,
-            () = notifications.has_messages() => {}
+            () = notifications.wait_for_messages() => {}
             () = drain.cancelled() => {}
         }
     }
@@ -65,7 +67,10 @@ async fn attempt(notifications: Arc<Notifications>, message: StoredMessage) -> O
         let why = "the channel is not in the notifications file any more".to_owned();
         return (message, Err(DeliveryError::Refused(why)));
     };
-    let result = deliver(channel, &Message::from_stored(&message, notifications.page_url())).await;
+    let text = Message::from_stored(&message, notifications.page_url());
+    // A message must come back from its delivery, or its channel would wait for it forever.
+    let delivering = AssertUnwindSafe(deliver(channel, &text)).catch_unwind();
+    let result = delivering.await.unwrap_or_else(|_| Err(DeliveryError::Unavailable("the delivery panicked".to_owned())));
     (message, result)
 }
 

@@ -1,14 +1,11 @@
 //! The notifications file: read at the start, and again whenever it changes.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::notifications::settings::NotificationSettings;
+use platform::config_file;
 
-/// Bytes of a notifications file: as much as a Kubernetes ConfigMap holds.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+use crate::notifications::settings::NotificationSettings;
 
 /// A notifications file, and what was last read from it.
 #[derive(Debug)]
@@ -66,12 +63,6 @@ fn settings(path: &Path, text: &str) -> Result<NotificationSettings, String> {
 }
 
 fn read(path: &Path) -> Result<String, String> {
-    let whence = |what: String| format!("read the notifications file {} (SITIO_NOTIFICATIONS_FILE): {what}", path.display());
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| whence(error.to_string()))?;
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| whence(error.to_string()))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(whence(format!("it is larger than {} KiB", FILE_BYTES_MAX >> 10)));
-    }
-    Ok(text)
+    config_file::read(path)
+        .map_err(|why| format!("read the notifications file {} (SITIO_NOTIFICATIONS_FILE): {why}", path.display()))
 }

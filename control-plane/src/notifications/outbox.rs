@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use crate::model::notice::{Notice, NoticeEvent};
-use crate::notifications::settings::NotificationChannel;
+use crate::notifications::settings::channel::NotificationChannel;
 use crate::store::notice_store::{MessageContent, NoticeChange, StoredMessage, SummaryLine};
 
 /// Messages that wait for one channel. What comes after them is added up in one summary.
@@ -41,6 +41,8 @@ struct ChannelQueue {
     /// When the messages of the last hour were made.
     made_ms: VecDeque<u64>,
     flight: Flight,
+    /// Whether the receiver may have the first message already.
+    is_first_tried: bool,
     refusals: u32,
     backoff: Option<ExponentialBackoff>,
     counts: ChannelCounts,
@@ -142,11 +144,24 @@ impl Outbox {
             let Some(first) = queue.messages.front() else { continue };
             let is_due = |until_ms: u64| until_ms <= now_ms && first.not_before_ms <= now_ms;
             if matches!(queue.flight, Flight::Until(until_ms) if is_due(until_ms)) {
-                queue.flight = Flight::Under;
+                (queue.flight, queue.is_first_tried) = (Flight::Under, true);
                 due.push(first.clone());
             }
         }
         due
+    }
+
+    /// Limits the times to what they can be now. After the clock was set back, they would hold messages for as long.
+    pub fn limit_times(&mut self, now_ms: u64) {
+        for queue in self.queues.values_mut() {
+            queue.made_ms.iter_mut().for_each(|made_ms| *made_ms = (*made_ms).min(now_ms));
+            for message in &mut queue.messages {
+                message.not_before_ms = message.not_before_ms.min(now_ms.saturating_add(HOUR_MS));
+            }
+            if let Flight::Until(until_ms) = &mut queue.flight {
+                *until_ms = (*until_ms).min(now_ms.saturating_add(BACKOFF_MAX.as_millis() as u64));
+            }
+        }
     }
 
     /// Records the result of a delivery.
@@ -175,7 +190,7 @@ impl Outbox {
             return NoticeChange::default();
         }
         queue.messages.retain(|queued| queued.number != message.number);
-        (queue.flight, queue.refusals, queue.backoff) = (Flight::default(), 0, None);
+        (queue.flight, queue.is_first_tried, queue.refusals, queue.backoff) = (Flight::default(), false, 0, None);
         NoticeChange { messages: BTreeMap::from([(message.number, None)]), ..NoticeChange::default() }
     }
 
@@ -200,10 +215,10 @@ impl Outbox {
 }
 
 impl ChannelQueue {
-    /// The summary at the end of the queue, if it is not being delivered.
+    /// The summary at the end of the queue, unless the receiver may have it: it would take what is added for the same message.
     fn open_summary(&mut self) -> Option<&mut StoredMessage> {
-        let is_alone = self.messages.len() == 1 && self.flight == Flight::Under;
-        let last = self.messages.back_mut().filter(|_| !is_alone)?;
+        let is_tried = self.messages.len() == 1 && self.is_first_tried;
+        let last = self.messages.back_mut().filter(|_| !is_tried)?;
         matches!(last.content, MessageContent::Summary { .. }).then_some(last)
     }
 }

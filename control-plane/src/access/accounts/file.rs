@@ -1,14 +1,11 @@
 //! The users file: read at the start, and again whenever it changes.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::access::accounts::{Accounts, Fingerprint, fingerprint};
+use platform::config_file;
 
-/// Bytes of a users file: as much as a Kubernetes Secret holds.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+use crate::access::accounts::{Accounts, Fingerprint, fingerprint};
 
 /// A users file, and what was last read from it.
 #[derive(Debug)]
@@ -64,15 +61,8 @@ impl UsersFile {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String, String> {
-    let whence = |what: String| format!("read the users file {} (SITIO_USERS_FILE): {what}", path.display());
-    let mut text = String::new();
-    let file = File::open(path).map_err(|error| whence(error.to_string()))?;
-    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|error| whence(error.to_string()))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(whence(format!("it is larger than {} KiB", FILE_BYTES_MAX >> 10)));
-    }
-    Ok(text)
+fn read(path: &Path) -> Result<String, String> {
+    config_file::read(path).map_err(|why| format!("read the users file {} (SITIO_USERS_FILE): {why}", path.display()))
 }
 
 #[cfg(test)]
@@ -112,7 +102,7 @@ mod tests {
         };
         assert!(why(None).contains("SITIO_USERS_FILE"));
         assert!(why(Some("users: []")).contains("no users and no tokens"));
-        assert!(why(Some(&"#".repeat(FILE_BYTES_MAX as usize + 1))).contains("larger than 1024 KiB"));
+        assert!(why(Some(&"#".repeat(config_file::FILE_BYTES_MAX as usize + 1))).contains("larger than 1024 KiB"));
         assert!(why(Some("users:\n- name: anna\n  role: root\n")).contains("line 3"));
     }
 }

@@ -1,13 +1,11 @@
 //! The settings of an OpenID provider.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use decorators::provider_url::ProviderUrl;
+use platform::config_file;
 
 use crate::access::openid::role_map::RoleMap;
-
-/// Bytes of a file with a secret or with certificates.
-const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// How people sign in at an OpenID provider, such as Keycloak.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -52,8 +50,9 @@ impl OpenIdSettings {
     /// The client's secret.
     pub(super) fn client_secret(&self) -> Result<Option<String>, String> {
         let Some(file) = &self.client_secret_file else { return Ok(None) };
-        let text = read(file, "SITIO_OIDC_CLIENT_SECRET_FILE")?;
-        mesh::token::token(&text).map(|secret| Some(secret.to_owned())).map_err(|why| format!("{}: {why}", file.display()))
+        let whence = |why: &dyn std::fmt::Display| format!("read {} (SITIO_OIDC_CLIENT_SECRET_FILE): {why}", file.display());
+        let text = config_file::read(file).map_err(|why| whence(&why))?;
+        mesh::token::token(&text).map(|secret| Some(secret.to_owned())).map_err(|why| whence(&why))
     }
 
     /// The certificates of the authorities file.
@@ -61,15 +60,6 @@ impl OpenIdSettings {
         let Some(file) = &self.ca_file else { return Ok(None) };
         openid::provider::authorities(file).map(Some).map_err(|why| format!("SITIO_OIDC_CA_FILE: {why}"))
     }
-}
-
-fn read(file: &Path, setting: &str) -> Result<String, String> {
-    use std::io::Read;
-    let whence = |error| format!("read {} ({setting}): {error}", file.display());
-    let mut text = String::new();
-    let open = std::fs::File::open(file).map_err(whence)?;
-    open.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(whence)?;
-    Ok(text)
 }
 
 #[cfg(test)]

@@ -2,16 +2,22 @@
 
 use std::time::Duration;
 
+use lettre::address::Envelope;
 use lettre::message::Mailbox;
 use lettre::message::header::ContentType;
+use lettre::transport::smtp;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::response::Response;
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 
 use crate::notifications::delivery::secret;
 use crate::notifications::message::Message;
 use crate::notifications::outbox::DeliveryError;
-use crate::notifications::settings::{MailSettings, MailTls};
+use crate::notifications::settings::channel::{MailSettings, MailTls};
+
+/// A connection to the server of a channel.
+type SmtpTransport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// The time beyond the timeout of one command for all commands together.
 const COMMANDS: u32 = 3;
@@ -20,21 +26,43 @@ const COMMANDS: u32 = 3;
 pub(super) async fn send(mail: &MailSettings, message: &Message) -> Result<String, DeliveryError> {
     let transport = transport(mail)?;
     let letter = letter(mail, message)?;
-    let sending = transport.send(letter);
-    let Ok(sent) = tokio::time::timeout(mail.timeout.saturating_mul(COMMANDS), sending).await else {
+    let sending = tokio::time::timeout(mail.timeout.saturating_mul(COMMANDS), send_letter(&transport, &letter));
+    let Ok(sent) = sending.await else {
         return Err(DeliveryError::Unavailable(format!("{} did not answer in time", mail.host)));
     };
-    match sent {
-        Ok(answer) => Ok(format!("{} {}", answer.code(), answer.first_line().unwrap_or_default())),
-        Err(error) => {
-            let is_final = error.is_permanent();
-            let why = format!("{}: {}", mail.host, causes(&anyhow::Error::new(error)));
-            Err(if is_final { DeliveryError::Refused(why) } else { DeliveryError::Unavailable(why) })
-        }
-    }
+    sent.map(|answer| format!("{} {}", answer.code(), answer.first_line().unwrap_or_default())).map_err(|error| {
+        let is_final = is_about_message(&error);
+        let why = format!("{}: {}", mail.host, causes(&anyhow::Error::new(error)));
+        if is_final { DeliveryError::Refused(why) } else { DeliveryError::Unavailable(why) }
+    })
 }
 
-fn transport(mail: &MailSettings) -> Result<AsyncSmtpTransport<Tokio1Executor>, DeliveryError> {
+/// Sends the letter to all. If the server refuses it because of one address, it is sent to each address alone, and has
+/// arrived if one takes it: the others must not miss a notice because one mailbox is closed.
+async fn send_letter(transport: &SmtpTransport, letter: &lettre::Message) -> Result<Response, smtp::Error> {
+    let refused = match transport.send(letter.clone()).await {
+        Err(error) if is_about_message(&error) && letter.envelope().to().len() > 1 => error,
+        sent => return sent,
+    };
+    let (text, mut accepted) = (letter.formatted(), Err(refused));
+    for address in letter.envelope().to() {
+        let Ok(envelope) = Envelope::new(letter.envelope().from().cloned(), vec![address.clone()]) else { continue };
+        match transport.send_raw(&envelope, &text).await {
+            Ok(answer) => accepted = Ok(answer),
+            Err(error) => tracing::warn!(%address, "a notice was not mailed to one address: {error}"),
+        }
+    }
+    accepted
+}
+
+/// Whether the server does not want this message, or this address. Refused credentials (RFC 4954, section 6) are no such case:
+/// a password may be about to be replaced.
+fn is_about_message(error: &smtp::Error) -> bool {
+    let is_of_credentials = error.status().is_some_and(|code| ["530", "534", "535", "538"].contains(&code.to_string().as_str()));
+    error.is_permanent() && !is_of_credentials
+}
+
+fn transport(mail: &MailSettings) -> Result<SmtpTransport, DeliveryError> {
     // It fails only if another part of the program has chosen ring already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (tls, port) = match mail.tls {

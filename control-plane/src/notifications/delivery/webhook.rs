@@ -15,7 +15,7 @@ use crate::notifications::delivery::secret;
 use crate::notifications::message::Message;
 use crate::notifications::outbox::DeliveryError;
 use crate::notifications::settings::address::WebhookUrl;
-use crate::notifications::settings::{WebhookFormat, WebhookSettings};
+use crate::notifications::settings::channel::{WebhookFormat, WebhookSettings};
 
 /// Bytes of an answer that are read: its first line is shown.
 const ANSWER_BYTES_MAX: usize = 4096;
@@ -59,9 +59,15 @@ pub(super) async fn post(webhook: &WebhookSettings, message: &Message) -> Result
     let answer = format!("{status} {}", one_line(&line)).trim_end().to_owned();
     match status {
         status if status.is_success() => Ok(answer),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            Err(DeliveryError::Unavailable(format!("the receiver answered {answer}")))
-        }
+        // These are about the way to the receiver and not about the message: a secret that is being rotated, a receiver
+        // that is being deployed.
+        StatusCode::UNAUTHORIZED
+        | StatusCode::FORBIDDEN
+        | StatusCode::NOT_FOUND
+        | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        | StatusCode::REQUEST_TIMEOUT
+        | StatusCode::TOO_EARLY
+        | StatusCode::TOO_MANY_REQUESTS => Err(DeliveryError::Unavailable(format!("the receiver answered {answer}"))),
         status if status.is_client_error() => Err(DeliveryError::Refused(format!("the receiver answered {answer}"))),
         status if status.is_redirection() => {
             Err(DeliveryError::Refused(format!("the receiver answered {answer}, and redirects are not followed")))

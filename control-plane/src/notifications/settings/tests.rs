@@ -63,7 +63,7 @@ fn an_error_says_what_is_wrong_and_where() {
         ("channels: [".to_owned(), "line 2 column 1"),
         ("chanels: []".to_owned(), "unknown field `chanels`"),
         (webhook(", secert_file: x"), "unknown field `secert_file`, expected"),
-        (webhook(", timeout: soon"), "\"soon\" is no time of at most 7d"),
+        (webhook(", timeout: soon"), "\"soon\" is no time from 1s to 7d"),
         (
             webhook("") + "  mail: { host: localhost, from: a@b.example, to: [a@b.example] }\n",
             "the channel ops: it needs one of webhook and mail",
