@@ -6,21 +6,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use api::client::Client;
-use api::rules::{ReceiptState, Rule, RuleCommand};
+use api::rules::{ReceiptState, Rule};
 use decorators::action::{ACTION_BYTES_MAX, Action};
 use format::label::service_label;
 use format::number;
 
 use crate::color::ColorMode;
 use crate::connection::Connection;
-use crate::disable::{Ttl, ttl};
-use crate::endpoint_ref::EndpointRef;
 use crate::interrupt::Interrupts;
 use crate::outcome::OutcomeFormat;
 use crate::receipts::{PendingChange, WaitPolicy};
+use crate::rule_target::{RuleTarget, Ttl, ttl};
 use crate::sanitize::{plain, short};
-use crate::selection::SelectionOptions;
 use crate::stdout::{beside, say};
 use crate::{complete, find};
 
@@ -37,32 +34,17 @@ const TTL_DEFAULT: Duration = Duration::from_secs(3600);
 docs/decorators.md describes each decorator. Exit code: 0 once the rule is on disk, and with --wait only when every pod
 meant has applied it, at least one; else 1.")]
 pub(crate) struct DecorateOptions {
-    /// The endpoint: SERVICE METHOD ROUTE, or its id, or as few of these words as name no other; or SERVICE '/path/*'.
-    #[arg(value_name = "ENDPOINT", required = true, num_args = 1..=3, value_parser = find::word, add = complete::endpoints())]
-    endpoint: Vec<String>,
+    #[command(flatten)]
+    target: RuleTarget,
     /// What it does, in YAML or JSON.
     #[arg(long, value_name = "YAML", value_parser = action, required_unless_present = "file")]
     with: Option<Action>,
     /// A file that says what it does; - is standard input.
     #[arg(short, long, value_name = "FILE", conflicts_with = "with")]
     file: Option<PathBuf>,
-    /// Why; shown to those who find it.
-    #[arg(long, value_parser = find::word)]
-    reason: String,
     /// For how long, 1s to 30days; none is until it is removed by hand [default: 1h; none for a guard such as jwt].
     #[arg(long, value_name = "TIME", value_parser = ttl)]
     ttl: Option<Ttl>,
-    /// Only on these pods, their names with commas between [default: all, those that join later too].
-    #[arg(long, value_name = "POD,…", value_delimiter = ',', value_parser = find::word, add = complete::pods())]
-    pods: Vec<String>,
-    #[command(flatten)]
-    selection: SelectionOptions,
-    /// The service's namespace.
-    #[arg(short, long)]
-    namespace: Option<String>,
-    /// Make the rule although no request for it was ever counted.
-    #[arg(long)]
-    allow_unseen: bool,
     #[command(flatten)]
     patience: WaitPolicy,
     /// How to print the rule in the end.
@@ -98,7 +80,11 @@ fn action(text: &str) -> Result<Action, String> {
 /// Creates the rule.
 pub(crate) async fn run(options: DecorateOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
-    let rule = client.create_rule(&options.command(&client).await?).await?;
+    let action = options.action()?;
+    // A guard that ends by itself would leave the service open.
+    let ttl_default = if action.is_guard() { Ttl::Open } else { Ttl::For(TTL_DEFAULT) };
+    let command = options.target.command(&client, action, options.ttl.unwrap_or(ttl_default)).await?;
+    let rule = client.create_rule(&command).await?;
     for warning in &rule.warnings {
         beside(&format!("sitio: warning: {}", plain(warning)));
     }
@@ -119,32 +105,6 @@ pub(crate) async fn end(options: UndecorateOptions, paint: ColorMode, interrupts
 }
 
 impl DecorateOptions {
-    async fn command(&self, client: &Client) -> anyhow::Result<RuleCommand> {
-        let words = find::words(&self.endpoint);
-        let EndpointRef { scope, namespace, service, method, route } =
-            EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
-        let action = self.action()?;
-        // A guard that ends by itself would leave the service open.
-        let ttl_default = if action.is_guard() { Ttl::Open } else { Ttl::For(TTL_DEFAULT) };
-        Ok(RuleCommand {
-            namespace: Some(namespace),
-            service,
-            method,
-            route,
-            scope,
-            action,
-            percent: self.selection.percent,
-            callers: self.selection.callers.clone(),
-            mode: self.selection.mode(),
-            pods: Some(self.pods.clone()).filter(|pods| !pods.is_empty()),
-            ttl: self.ttl.unwrap_or(ttl_default).words(),
-            reason: self.reason.clone(),
-            allow_unseen: self.allow_unseen,
-            override_protected: false,
-            dry_run: false,
-        })
-    }
-
     fn action(&self) -> anyhow::Result<Action> {
         if let Some(action) = &self.with {
             return Ok(action.clone());

@@ -33,13 +33,13 @@ mod pods;
 mod ports;
 mod range;
 mod receipts;
+mod rule_target;
 mod rules;
 mod run;
 #[cfg(test)]
 mod sample;
 mod sanitize;
 mod scope;
-mod selection;
 mod show;
 mod sidecars;
 mod stat;
