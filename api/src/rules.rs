@@ -1,6 +1,6 @@
 //! `/api/v1/rules`: turns endpoints off and on, and returns the receipts of the pods.
 
-use decorators::action::Action;
+use decorators::action::{Action, unchecked};
 use decorators::selection::Mode;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -28,6 +28,7 @@ pub struct RuleCommand {
     #[schema(default = "endpoint")]
     pub scope: RuleScope,
     /// What to do: exactly one decorator with its configuration.
+    #[serde(deserialize_with = "unchecked")]
     pub action: Action,
     /// How many requests of a hundred it applies to, by chance.
     #[serde(default = "all", skip_serializing_if = "is_all")]

@@ -1,6 +1,7 @@
 //! An action: one decorator with its configuration, under the decorator's name.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::circuit_breaker::CircuitBreaker;
 use crate::disable::Disable;
@@ -82,17 +83,15 @@ macro_rules! actions {
             }
         }
 
-        impl TryFrom<ActionFields> for Action {
-            type Error = Invalid;
-
-            fn try_from(fields: ActionFields) -> Result<Self, Invalid> {
+        impl ActionFields {
+            /// The only action that is given.
+            fn only(self) -> Result<Action, Invalid> {
+                let fields = self;
                 let mut given = Vec::new();
-                $(given.extend(fields.$field.map(Self::$variant));)+
+                $(given.extend(fields.$field.map(Action::$variant));)+
                 let count = given.len();
                 let action = given.pop().filter(|_| count == 1);
-                let action = action.ok_or_else(|| Invalid(format!("an action has exactly one of {}", NAMES.join(", "))))?;
-                action.check()?;
-                Ok(action)
+                action.ok_or_else(|| Invalid(format!("an action has exactly one of {}", NAMES.join(", "))))
             }
         }
     };
@@ -128,27 +127,50 @@ actions! {
     "timeout", timeout: Timeout, "timeout:\n  response: 2s\n  exchange: 10s\n";
 }
 
+impl TryFrom<ActionFields> for Action {
+    type Error = Invalid;
+
+    fn try_from(fields: ActionFields) -> Result<Self, Invalid> {
+        let action = fields.only()?;
+        action.check()?;
+        Ok(action)
+    }
+}
+
+/// Reads an action without its check, for a command: one that is refused by the check is logged with what it asked for.
+pub fn unchecked<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Action, D::Error> {
+    ActionFields::deserialize(deserializer)?.only().map_err(D::Error::custom)
+}
+
 impl Action {
     /// Whether it guards the service: what it does not let through must not pass in another way.
     pub fn is_guard(&self) -> bool {
         matches!(self, Self::Jwt(_) | Self::Login(_))
     }
 
-    /// The field by which it names a file of the pod, if it does. Only a file of decorators may: the author of a rule could
-    /// otherwise read the pod's files.
+    /// The files of the pod that it names: the field of each, and its path.
+    pub fn named_files(&self) -> Vec<(&'static str, &str)> {
+        let files = match self {
+            Self::ErrorPage(page) => vec![("html_file", &page.html_file)],
+            Self::Jwt(jwt) => vec![("ca_file", &jwt.ca_file)],
+            Self::Login(login) => {
+                vec![
+                    ("client_secret_file", &login.client_secret_file),
+                    ("key_file", &login.key_file),
+                    ("ca_file", &login.ca_file),
+                ]
+            }
+            _ => Vec::new(),
+        };
+        files.into_iter().filter_map(|(field, file)| Some((field, file.as_deref()?))).collect()
+    }
+
+    /// The field by which it names a file or a socket of the pod, if it does. Only a file of decorators may: the author of a
+    /// rule could otherwise read the pod's files.
     pub fn names_file(&self) -> Option<&'static str> {
         match self {
-            Self::ErrorPage(page) => page.html_file.as_ref().map(|_| "html_file"),
-            Self::Jwt(jwt) => jwt.ca_file.as_ref().map(|_| "ca_file"),
-            Self::Login(login) => login.names_file(),
-            Self::Split(split) => matches!(split.to, SplitAddress::Unix(_)).then_some("to: unix:"),
-            Self::CircuitBreaker(_)
-            | Self::Disable(_)
-            | Self::Fault(_)
-            | Self::Headers(_)
-            | Self::RateLimit(_)
-            | Self::Retry(_)
-            | Self::Timeout(_) => None,
+            Self::Split(split) if matches!(split.to, SplitAddress::Unix(_)) => Some("to: unix:"),
+            _ => self.named_files().first().map(|(field, _)| *field),
         }
     }
 

@@ -12,9 +12,6 @@ use crate::selection::{Mode, Selection};
 /// Entries of one file: as many as the rules that one pod may have.
 pub const ENTRIES_MAX: usize = 256;
 
-/// Bytes of a file: as much as a Kubernetes ConfigMap holds.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
-
 /// Bytes of a name.
 const NAME_BYTES_MAX: usize = 63;
 

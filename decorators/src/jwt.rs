@@ -22,7 +22,7 @@ pub struct Jwt {
     /// The issuer, such as `https://keycloak.example/realms/shop`. Its keys are found by OpenID Connect discovery.
     #[cfg_attr(feature = "schema", schema(value_type = String, example = "https://keycloak.example/realms/shop"))]
     pub issuer: ProviderUrl,
-    /// Whom tokens must be for: one of these.
+    /// The recipients that a token may name: one of these.
     pub audience: Vec<String>,
     /// The algorithms that tokens may be signed by. The key decides which of them it is.
     #[serde(default = "all_algorithms", skip_serializing_if = "is_all_algorithms")]

@@ -81,12 +81,6 @@ fn is_session_default(session: &TimeSpan) -> bool {
 }
 
 impl Login {
-    /// The field by which it names a file of the pod.
-    pub(crate) fn names_file(&self) -> Option<&'static str> {
-        let files = [("client_secret_file", &self.client_secret_file), ("key_file", &self.key_file), ("ca_file", &self.ca_file)];
-        files.into_iter().find_map(|(name, file)| file.as_ref().map(|_| name))
-    }
-
     pub(crate) fn check(&self) -> Result<(), Invalid> {
         require(SESSION.contains(&self.session.0), || "login: `session` is 1m to 30d".to_owned())?;
         let has_openid = self.scopes.split(' ').any(|scope| scope == "openid");

@@ -31,7 +31,7 @@ pub struct SigningKey {
 pub struct Expected {
     /// Who has issued it.
     pub issuer: String,
-    /// For whom: one of these.
+    /// The recipients that a token may name: one of these.
     pub audience: Vec<String>,
     /// How far the clock of its issuer may differ.
     pub leeway: Duration,

@@ -103,6 +103,9 @@ impl AuditSubject {
     }
 }
 
+/// Bytes of an action that the audit log notes. Thousands of entries are in memory, and a page may have 48 KiB.
+const ACTION_BYTES_NOTED_MAX: usize = 1024;
+
 /// The status that callers get by an action; 0 for one that does not turn anything off.
 pub fn status(action: &Action) -> u16 {
     match action {
@@ -111,11 +114,18 @@ pub fn status(action: &Action) -> u16 {
     }
 }
 
-/// What a rule does beyond turning an endpoint off, as JSON; empty if it does nothing else.
+/// What a rule does beyond turning an endpoint off, as JSON, cut if it is long; empty if it does nothing else.
 pub fn describe(action: &Action, selection: &Selection) -> String {
     let selected = if *selection == Selection::default() { String::new() } else { format!(" for {}", selection.to_json()) };
     match action {
-        Action::Decorate(action) => action.to_json() + &selected,
+        Action::Decorate(action) => {
+            let mut json = action.to_json();
+            if json.len() > ACTION_BYTES_NOTED_MAX {
+                json.truncate(json.floor_char_boundary(ACTION_BYTES_NOTED_MAX));
+                json.push('…');
+            }
+            json + &selected
+        }
         Action::Disable { .. } if !selected.is_empty() => format!("disable{selected}"),
         Action::Disable { .. } | Action::Pin => String::new(),
     }

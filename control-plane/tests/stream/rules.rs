@@ -281,7 +281,7 @@ async fn a_command_that_makes_no_sense_is_refused_and_written_down() {
     let rules = server.get("/api/v1/rules").await;
     assert_eq!((rules["rules"].as_array().unwrap().len(), &rules["revision"]), (1, &json!(1)), "nothing has changed");
     let audit = server.get("/api/v1/audit").await;
-    assert_eq!((&audit["entries"], &audit["audit"][0]["event"]), (&json!(13), &json!("refused")), "{audit}");
+    assert_eq!((&audit["entries"], &audit["audit"][0]["event"]), (&json!(14), &json!("refused")), "{audit}");
     server.stop().await;
 }
 
