@@ -72,6 +72,15 @@ struct TokenResponse {
     access_token: Option<String>,
 }
 
+/// Adds the claims that the id token has not. Its own are signed, and stay.
+fn add_absent(claims: &mut Value, info: Value) {
+    if let (Some(claims), Value::Object(info)) = (claims.as_object_mut(), info) {
+        for (name, value) in info {
+            claims.entry(name).or_insert(value);
+        }
+    }
+}
+
 impl CodeFlow {
     /// The address at the provider that begins a sign-in.
     pub fn begin(&self, endpoints: &Endpoints, proof: Proof<'_>) -> Result<String, ProviderError> {
@@ -121,11 +130,14 @@ impl CodeFlow {
             && let (Some(userinfo), Some(access_token)) = (&endpoints.userinfo_endpoint, &tokens.access_token)
         {
             // Providers leave claims out of the id token; this answer comes from the provider itself, over TLS.
-            let info: Value = json(self.provider.http().get(userinfo).bearer_auth(access_token), userinfo).await?;
-            if info["sub"] != *subject {
-                return Err(CodeFlowError::Token("the user information is of another user".to_owned()));
+            let info: Result<Value, _> = json(self.provider.http().get(userinfo).bearer_auth(access_token), userinfo).await;
+            // Without it, what the id token has is enough or is not.
+            if let Ok(info) = info {
+                if info["sub"] != *subject {
+                    return Err(CodeFlowError::Token("the user information is of another user".to_owned()));
+                }
+                add_absent(&mut claims, info);
             }
-            claims = info;
         }
         Ok(SignedIn { subject, claims, id_token: tokens.id_token })
     }

@@ -1,8 +1,9 @@
 //! `login`: signs people in at an OpenID provider, and keeps their sessions in encrypted cookies.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use decorators::login::{LOGIN_PREFIX, Login};
@@ -35,6 +36,9 @@ const EXCHANGE_MAX: Duration = Duration::from_secs(15);
 /// Exchanges of codes at a time. Anyone may cause one, and each is a request to the provider.
 const EXCHANGES_MAX: usize = 64;
 
+/// States that are remembered. A provider refuses an older code by itself.
+const COMPLETED_MAX: usize = 1024;
+
 /// Bytes of a file with a secret or a key.
 const SECRET_BYTES_MAX: u64 = 4096;
 
@@ -53,7 +57,26 @@ struct Inner {
     channel: Channel,
     session: Duration,
     exchanges: Semaphore,
+    completed: Mutex<CompletedFlows>,
     background: Background,
+}
+
+/// The states of sign-ins whose code was exchanged, the oldest first.
+#[derive(Default)]
+struct CompletedFlows(VecDeque<String>);
+
+impl CompletedFlows {
+    /// Adds a state. Returns false if it is there already.
+    fn insert(&mut self, state: &str) -> bool {
+        if self.0.iter().any(|known| known == state) {
+            return false;
+        }
+        if self.0.len() >= COMPLETED_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back(state.to_owned());
+        true
+    }
 }
 
 /// A sign-in that has begun. The browser keeps it, so that people who only begin cannot fill the pod's memory.
@@ -104,6 +127,7 @@ impl SignIn {
             channel: if public_url.starts_with("https://") { Channel::Tls } else { Channel::Plain },
             session: config.session.0,
             exchanges: Semaphore::new(EXCHANGES_MAX),
+            completed: Mutex::default(),
             background: background.clone(),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -126,15 +150,16 @@ impl Decorator for SignIn {
         let inner = &self.inner;
         inner.rules.strip(request);
         let asked = Asked::from_request(request);
-        let session = inner.channel.value(Cookie::Session, request);
-        let session = session.and_then(|value| inner.sealer.open::<Session>(Purpose::Session, value));
+        // A planted cookie does not open, and must not hide the genuine one.
+        let mut sessions = inner.channel.values(Cookie::Session, request);
+        let session = sessions.find_map(|value| inner.sealer.open::<Session>(Purpose::Session, value));
         let session = session.filter(|session| now_s() < session.until_s);
         match asked {
             Asked::Service => {}
             Asked::Begin { next } => return begin(inner, next),
             Asked::Callback { code, state } => {
-                let begun = inner.channel.value(Cookie::Flow, request);
-                let begun = begun.and_then(|value| inner.sealer.open::<Begun>(Purpose::Flow, value));
+                let mut flows = inner.channel.values(Cookie::Flow, request);
+                let begun = flows.find_map(|value| inner.sealer.open::<Begun>(Purpose::Flow, value));
                 return inner.complete(code, &state, begun);
             }
             Asked::SignOut => return Step::Answer(inner.sign_out()),
@@ -201,23 +226,31 @@ impl Inner {
         if code.is_empty() {
             return Step::Answer(pages::cancelled().with("Set-Cookie", ended));
         }
-        let (sender, answer) = oneshot::channel();
+        // The provider takes a code once, so a second request with the same state is a replay or a flood.
+        if !self.completed.lock().unwrap_or_else(PoisonError::into_inner).insert(&begun.state) {
+            return Step::Answer(pages::not_begun().with("Set-Cookie", ended));
+        }
         let inner = Arc::clone(self);
-        // The exchange ends with the request: its owner is kept in what holds it.
-        let owner = self.background.spawn(async move {
-            let answer = inner.exchange(&code, &begun).await;
-            let _ = sender.send(answer);
-        });
         Step::Hold(Box::pin(async move {
-            let answer = tokio::time::timeout(EXCHANGE_MAX, answer).await;
-            drop(owner);
-            let answer = answer.ok().and_then(Result::ok).unwrap_or_else(pages::provider_away);
-            Released::Answer(answer.with("Set-Cookie", ended))
+            let answer = tokio::time::timeout(EXCHANGE_MAX, inner.exchange_in_turn(code, begun)).await;
+            Released::Answer(answer.unwrap_or_else(|_| pages::provider_away()).with("Set-Cookie", ended))
         }))
     }
 
+    /// Waits for a place, and exchanges the code on the background runtime. The exchange ends with the request: its owner is
+    /// kept in what holds it.
+    async fn exchange_in_turn(self: Arc<Self>, code: String, begun: Begun) -> Answer {
+        let Ok(_place) = self.exchanges.acquire().await else { return pages::provider_away() };
+        let (sender, answer) = oneshot::channel();
+        let inner = Arc::clone(&self);
+        let _owner = self.background.spawn(async move {
+            let answer = inner.exchange(&code, &begun).await;
+            let _ = sender.send(answer);
+        });
+        answer.await.unwrap_or_else(|_| pages::provider_away())
+    }
+
     async fn exchange(&self, code: &str, begun: &Begun) -> Answer {
-        let Ok(_place) = self.exchanges.try_acquire() else { return pages::provider_away() };
         let proof = Proof { state: &begun.state, nonce: &begun.nonce, verifier: &begun.verifier };
         let user = match self.flow.complete(code, proof, |claims| self.rules.has_paths(claims)).await {
             Ok(user) => user,
