@@ -11,7 +11,8 @@ use mesh::exchange::Outcome;
 use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{Protection, Rule, Scope, Selector};
 use sidecar::decorator::background::Background;
-use sidecar::decorator::catalog::{Catalog, Origin, PodNames};
+use sidecar::decorator::catalog::{Catalog, Origin};
+use sidecar::decorator::pod_names::PodNames;
 use sidecar::exchange::context::WorkerContext;
 use sidecar::exchange::decide::{Action, decide};
 use sidecar::exchange::decorate;
@@ -127,7 +128,7 @@ fn an_exchange_with_a_decorator(bencher: Bencher<'_, '_>, name: &str) {
             exchange.caller = Some(IpAddr::from(Ipv4Addr::LOCALHOST));
             let is_forwarded = matches!(decide(&worker, &mut exchange, covering.as_ref(), head), Action::Forward(_));
             assert!(is_forwarded, "{name} answers");
-            assert!(decorate::after(&worker, &mut exchange, (200, "OK"), head.fields).is_ok(), "{name} answers");
+            assert!(decorate::after(worker.decorators(), &mut exchange, (200, "OK"), head.fields).is_ok(), "{name} answers");
             exchange.answered(200, "OK");
             worker.finish(exchange, Instant::now());
         });
@@ -137,7 +138,9 @@ fn an_exchange_with_a_decorator(bencher: Bencher<'_, '_>, name: &str) {
 fn decorated(json: &str) -> TimedRule {
     let action = decorators::action::Action::from_json(json).expect("a valid action");
     let pod = PodNames { service: "shop".into(), pod: "shop-1".into() };
-    let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).expect("a decorator");
+    let decorator = Catalog { pod, background: Background::none(), own_ports: Vec::new() }
+        .build(&action, Origin::ControlPlane)
+        .expect("a decorator");
     let rule = Rule {
         id: "r-1".into(),
         selector: Selector { namespace: "default".into(), service: "shop".into(), pods: Vec::new() },

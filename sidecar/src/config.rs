@@ -15,8 +15,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::environment::{ConfigError, Settings};
 use crate::control_client::dial::{ControlPlaneTarget, StreamToken, read_token_file};
 use crate::decorator::background::Background;
-use crate::decorator::catalog::{Catalog, PodNames};
+use crate::decorator::catalog::Catalog;
 use crate::decorator::not_found_page::NotFoundSource;
+use crate::decorator::pod_names::PodNames;
 use crate::decorator_file::DecoratorFile;
 use crate::exchange::options::ProxyOptions;
 use crate::export::access_log::LogFormat;
@@ -256,7 +257,8 @@ fn token_file(value: &str) -> Result<StreamToken, String> {
 /// A file of decorators that is valid now.
 fn decorators_file(value: &str) -> Result<PathBuf, String> {
     let path = readable(value)?;
-    let catalog = Catalog { pod: PodNames { service: "".into(), pod: "".into() }, background: Background::none() };
+    let catalog =
+        Catalog { pod: PodNames { service: "".into(), pod: "".into() }, background: Background::none(), own_ports: Vec::new() };
     DecoratorFile::open(path.clone(), catalog).map_err(|why| format!("a valid file of decorators, but {why}"))?;
     Ok(path)
 }

@@ -28,6 +28,7 @@ mod issuer_keys;
 mod jwt;
 mod login;
 pub mod not_found_page;
+pub mod pod_names;
 mod rate_limit;
 pub mod request;
 pub mod response;
@@ -182,8 +183,24 @@ impl<'a> EndedExchange<'a> {
         self.plan.into_iter().flat_map(ForwardPlan::kept)
     }
 
-    /// Whether the service had the request. A rule or a decorator may have answered without it.
+    /// Whether the exchange says something of the service: it has answered, or has failed to. A client that left, a request
+    /// that was wrong, and an answer of the sidecar itself say nothing of it.
     pub fn is_from_service(&self) -> bool {
-        self.service_status.is_some() || !matches!(self.outcome, Outcome::Rule | Outcome::Decorator)
+        match self.outcome {
+            Outcome::Answered
+            | Outcome::BrokenOff
+            | Outcome::UpstreamConnect
+            | Outcome::UpstreamTimeout
+            | Outcome::UpstreamProtocol
+            | Outcome::UpstreamReset => true,
+            Outcome::Decorator => self.service_status.is_some(),
+            Outcome::Rule
+            | Outcome::ClientGone
+            | Outcome::BadRequest
+            | Outcome::Overloaded
+            | Outcome::Draining
+            | Outcome::Panicked
+            | Outcome::Unknown => false,
+        }
     }
 }

@@ -1,15 +1,15 @@
 //! The file of decorators: read at the start, and again whenever it changes.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use decorators::action;
-use decorators::file::{DecoratorsFile, Entry, FILE_BYTES_MAX};
+use decorators::file::{DecoratorsFile, Entry};
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector, prefix_of};
+use platform::config_file;
 use tokio_util::sync::CancellationToken;
 
 use crate::decorator::catalog::{Catalog, Origin};
@@ -25,20 +25,28 @@ pub struct DecoratorFile {
     catalog: Catalog,
     /// What was last read and used; `None` before.
     text: Option<String>,
-    rules: Vec<TimedRule>,
+    /// Of the contents of all files that the entries name, when they were last used.
+    files: u64,
+    rules: Vec<KnownRule>,
+}
+
+/// The rule of an entry, and the fingerprint of the files that the entry names.
+struct KnownRule {
+    timed: TimedRule,
+    files: u64,
 }
 
 impl DecoratorFile {
     /// Reads the file. The error says what is wrong, and where.
     pub fn open(path: PathBuf, catalog: Catalog) -> anyhow::Result<Self> {
-        let mut file = Self { path, catalog, text: None, rules: Vec::new() };
+        let mut file = Self { path, catalog, text: None, files: 0, rules: Vec::new() };
         file.refresh().map_err(|why| anyhow::anyhow!("{why}"))?;
         Ok(file)
     }
 
     /// The decorators as rules of this pod, which never expire.
     pub fn rules(&self) -> Vec<TimedRule> {
-        self.rules.clone()
+        self.rules.iter().map(|known| known.timed.clone()).collect()
     }
 
     /// Applies each change of the file, until it is stopped. A file that has become unusable changes nothing.
@@ -65,34 +73,29 @@ impl DecoratorFile {
         }
     }
 
-    /// Reads the file again. Its text is compared, and not its time: a mount of a ConfigMap is a chain of links that is
-    /// replaced as a whole.
+    /// Reads the file again, and the files that it names. Their contents are compared, and not their times: a mount of a
+    /// ConfigMap is a chain of links that is replaced as a whole.
     fn refresh(&mut self) -> Result<Changed, String> {
         let whence = |why: String| format!("{}: {why}", self.path.display());
-        let text = self.read().map_err(whence)?;
-        if self.text.as_ref() == Some(&text) {
+        let text = config_file::read(&self.path).map_err(whence)?;
+        let is_same = self.text.as_ref() == Some(&text);
+        if is_same && self.files == 0 {
             return Ok(Changed::No);
         }
         let file: DecoratorsFile = serde_norway::from_str(&text).map_err(|why| whence(why.to_string()))?;
         file.check().map_err(|why| whence(why.to_string()))?;
+        let files = fingerprint(file.decorators.iter());
+        if is_same && files == self.files {
+            return Ok(Changed::No);
+        }
         let rules: Result<_, String> = file.decorators.iter().map(|entry| self.rule(entry)).collect();
         self.rules = rules.map_err(whence)?;
-        self.text = Some(text);
+        (self.text, self.files) = (Some(text), files);
         Ok(Changed::Yes)
     }
 
-    fn read(&self) -> Result<String, String> {
-        let mut text = String::new();
-        let file = File::open(&self.path).map_err(|why| why.to_string())?;
-        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(|why| why.to_string())?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(format!("it has over {} KiB", FILE_BYTES_MAX >> 10));
-        }
-        Ok(text)
-    }
-
     /// The rule of an entry. If the entry has not changed, it keeps its decorator with its state and its counters.
-    fn rule(&self, entry: &Entry) -> Result<TimedRule, String> {
+    fn rule(&self, entry: &Entry) -> Result<KnownRule, String> {
         let within = |why: String| format!("decorator {}: {why}", entry.name());
         let rule = Rule {
             id: entry.name().to_owned(),
@@ -110,13 +113,25 @@ impl DecoratorFile {
             by: String::new(),
             reason: String::new(),
         };
-        let is_on_disk = entry.action.names_file().is_some();
-        if let Some(known) = self.rules.iter().find(|known| known.rule == rule && !is_on_disk) {
-            return Ok(known.clone());
+        let files = fingerprint(std::iter::once(entry));
+        if let Some(known) = self.rules.iter().find(|known| known.timed.rule == rule && known.files == files) {
+            return Ok(KnownRule { timed: known.timed.clone(), files });
         }
         let decorator = self.catalog.build(&entry.action, Origin::File).map_err(within)?;
-        Ok(TimedRule { decorator, ..TimedRule::without_limit(rule) })
+        Ok(KnownRule { timed: TimedRule { decorator, ..TimedRule::without_limit(rule) }, files })
     }
+}
+
+/// A fingerprint of the contents of the files that the entries name; 0 if they name none. A file that cannot be read has one,
+/// too: it may come later.
+fn fingerprint<'a>(entries: impl Iterator<Item = &'a Entry>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let mut is_empty = true;
+    for (_, path) in entries.flat_map(|entry| entry.action.named_files()) {
+        is_empty = false;
+        config_file::read(Path::new(path)).hash(&mut hasher);
+    }
+    if is_empty { 0 } else { hasher.finish().max(1) }
 }
 
 /// Whether the file has other contents than before.
@@ -130,10 +145,14 @@ enum Changed {
 mod tests {
     use super::*;
     use crate::decorator::background::Background;
-    use crate::decorator::catalog::PodNames;
+    use crate::decorator::pod_names::PodNames;
 
     fn catalog() -> Catalog {
-        Catalog { pod: PodNames { service: "web".into(), pod: "web-1".into() }, background: Background::none() }
+        Catalog {
+            pod: PodNames { service: "web".into(), pod: "web-1".into() },
+            background: Background::none(),
+            own_ports: Vec::new(),
+        }
     }
 
     fn open(text: &str) -> Result<DecoratorFile, String> {
@@ -193,5 +212,12 @@ mod tests {
         write("decorators: [");
         assert!(file.refresh().is_err());
         assert_eq!(file.rules().len(), 2, "what was read before stays");
+        let page = folder.path().join("page.html");
+        std::fs::write(&page, "one").unwrap();
+        write(&format!("{limit}- action: {{error-page: {{on: [404], html_file: {}}}}}\n", page.display()));
+        assert_eq!((file.refresh(), file.refresh()), (Ok(Changed::Yes), Ok(Changed::No)));
+        std::fs::write(&page, "two").unwrap();
+        assert_eq!(file.refresh(), Ok(Changed::Yes), "a file that is named was replaced");
+        assert!(Arc::ptr_eq(&before[0].counts, &file.rules()[0].counts), "other entries keep their state");
     }
 }

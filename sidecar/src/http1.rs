@@ -17,7 +17,7 @@ use crate::exchange::{Repeatable, error_response};
 use crate::head::HeadFault;
 use crate::head::response::ResponseTo;
 use crate::head::write::{self, Persistence};
-use crate::http1::connection::{AfterExchange, Http1Connection};
+use crate::http1::connection::{AfterExchange, Http1Connection, Waited};
 use crate::http1::relay::{Relay, RelayError, RelayOutcome};
 use crate::http1::request::{RequestAction, poll_request};
 use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
@@ -68,10 +68,7 @@ async fn serve_exchange(connection: &mut Http1Connection) -> AfterExchange {
         RequestAction::Forward => forward(connection).await,
         RequestAction::Hold(hold) => match hold.await {
             // Its client has left, or the worker ends: the service does not get the request.
-            _ if connection.worker.is_ending() || connection.downstream.stream().is_broken() => {
-                connection.abort();
-                AfterExchange::Close
-            }
+            _ if connection.is_abandoned() => connection.abandon(),
             Released::Pass(fields) => {
                 if let Some(exchange) = &mut connection.exchange {
                     write::add_fields(&mut exchange.wire, &fields);
@@ -123,7 +120,9 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
                     if error_response::author(&error) == Author::Service
                         && let Some(wait) = connection.retry_connect()
                     {
-                        tokio::time::sleep(wait).await;
+                        if connection.wait_to_retry(wait).await == Waited::Needless {
+                            return connection.abandon();
+                        }
                         continue;
                     }
                     if let Some(exchange) = &mut connection.exchange {
@@ -150,7 +149,11 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
             }
             Ok(RelayOutcome::Upgraded) => return run_upgraded(connection, upstream.peer).await,
             Err(RelayError::StaleConnection) => {}
-            Err(RelayError::Retry(wait)) => tokio::time::sleep(wait).await,
+            Err(RelayError::Retry(wait)) => {
+                if connection.wait_to_retry(wait).await == Waited::Needless {
+                    return connection.abandon();
+                }
+            }
             Err(RelayError::SpeaksHttp2) => {
                 service.http2.set_protocol(ServiceProtocol::OnlyHttp2);
                 return forward_over_http2(connection).await;

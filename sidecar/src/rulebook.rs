@@ -176,10 +176,11 @@ impl Rulebook {
             return covering;
         }
         let path = target.split('?').next().unwrap_or_default();
+        let normal = routes::normal_path(target);
         let is_probe = self.protected_paths.contains(path);
         let applies = |guard: &&Guard| {
             let is_left_out = is_probe && guard.rule.protection == Protection::Respected;
-            !is_left_out && (is_ambiguous(path) || guard.covers(method, path) || guard.rule.covers(method, route))
+            !is_left_out && (is_ambiguous(path) || [path, &normal, route].iter().any(|path| guard.covers(method, path)))
         };
         let mut all: Vec<Rc<ActiveRule>> = covering.iter().flat_map(|rules| rules.iter()).map(Rc::clone).collect();
         all.extend(self.guards.iter().filter(applies).map(|guard| Rc::clone(&guard.active)));
@@ -189,7 +190,10 @@ impl Rulebook {
 }
 
 impl Guard {
+    /// Services answer HEAD as they answer GET (RFC 9110, section 9.3.2), and a WebSocket over HTTP/2 begins with CONNECT in
+    /// the place of GET (RFC 8441, section 4).
     fn covers(&self, method: &str, path: &str) -> bool {
+        let method = if matches!(method, "HEAD" | "CONNECT") && self.rule.endpoint.method() == "GET" { "GET" } else { method };
         let of_method = [ANY_METHOD, method].contains(&self.rule.endpoint.method());
         self.rule.covers(method, path) || (self.rule.prefix().is_none() && of_method && self.paths.find(path).is_some())
     }

@@ -19,7 +19,8 @@ use crate::control_client::dial::Transport;
 use crate::control_client::metrics::ControlClientMetrics;
 use crate::control_client::rule_instances::RuleInstances;
 use crate::decorator::background::Background;
-use crate::decorator::catalog::{Catalog, PodNames};
+use crate::decorator::catalog::Catalog;
+use crate::decorator::pod_names::PodNames;
 use crate::decorator_file::DecoratorFile;
 use crate::export::access_log::{AccessLog, LineCounts};
 use crate::export::admin::Admin;
@@ -56,6 +57,10 @@ impl SidecarListeners {
     pub fn bind(traffic: SocketAddr, admin: SocketAddr, keepalive: Duration) -> anyhow::Result<Self> {
         Ok(Self { traffic: listener(traffic, keepalive)?, admin: listener(admin, keepalive)? })
     }
+
+    fn ports(&self) -> Vec<u16> {
+        [&self.traffic, &self.admin].into_iter().filter_map(|listener| listener.local_addr().ok()).map(|own| own.port()).collect()
+    }
 }
 
 /// Runs a sidecar until it is drained.
@@ -65,6 +70,7 @@ impl SidecarListeners {
 /// applies the first set of rules. Only then does the sidecar accept traffic. Without a control plane, or
 /// without rules within `FIRST_RULES_MAX`, it accepts traffic anyway.
 pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: CancellationToken) -> anyhow::Result<()> {
+    let own_ports = listeners.ports();
     let (identity, target) = (Identity::new(options.pod.clone()), options.proxy.target.clone());
     let meter = options.pods_in_process.map_or_else(|| Meter::for_service(target.local_port()), Meter::shared);
     let count = options.workers.unwrap_or_else(|| workers_for(meter.cpu_limit_milli()));
@@ -74,7 +80,7 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
     let pod = PodNames { service: identity.workload.service.as_str().into(), pod: identity.workload.pod.as_str().into() };
     let (ledger_handle, collector) = LedgerHandle::open(meter);
     let mut tasks = SidecarTasks::default();
-    let catalog = Catalog { pod, background: tasks.start_background() };
+    let catalog = Catalog { pod, background: tasks.start_background(), own_ports };
     if let Some(path) = options.decorators_file {
         tasks.start_decorators(path, &workers, catalog.clone()).await?;
     }
@@ -117,14 +123,19 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
     open.cancel();
     tasks.log_ended_until(&drain).await;
 
-    // From here on the sidecar is not ready; `drain` itself signals it. Load balancers need the grace period to notice.
-    tracing::info!("draining: accepting for another {:?}", options.drain_grace);
-    workers.stop_keep_alive().await;
-    tokio::time::sleep(options.drain_grace).await;
+    // From here on the sidecar is not ready; `drain` itself signals it.
+    announce_end(&workers, options.drain_grace).await;
     workers.drain(options.drain_timeout).await;
     tasks.stop().await;
     tracing::info!("drained");
     Ok(())
+}
+
+/// Load balancers need the grace period to notice that the sidecar is not ready.
+async fn announce_end(workers: &Workers, grace: Duration) {
+    tracing::info!("draining: accepting for another {grace:?}");
+    workers.stop_keep_alive().await;
+    tokio::time::sleep(grace).await;
 }
 
 fn greeting(Identity { workload, epoch }: Identity, protected: Vec<String>) -> Greeting {

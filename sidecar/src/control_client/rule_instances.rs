@@ -64,7 +64,7 @@ mod tests {
 
     use super::*;
     use crate::decorator::background::Background;
-    use crate::decorator::catalog::PodNames;
+    use crate::decorator::pod_names::PodNames;
 
     fn rule(id: &str, json: &str) -> Rule {
         Rule {
@@ -86,6 +86,7 @@ mod tests {
         let mut instances = RuleInstances::new(Catalog {
             pod: PodNames { service: "web".into(), pod: "web-1".into() },
             background: Background::none(),
+            own_ports: Vec::new(),
         });
         let limit = rule("r1", r#"{"rate-limit":{"requests":1,"per":"1s"}}"#);
         let before = instances.instantiate(vec![limit.clone()]).unwrap();

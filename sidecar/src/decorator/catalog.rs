@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use decorators::action::Action;
+use decorators::split::SplitAddress;
 
 use crate::decorator::Decorator;
 use crate::decorator::background::Background;
@@ -12,19 +13,11 @@ use crate::decorator::fault::FaultInjection;
 use crate::decorator::headers::HeaderEdits;
 use crate::decorator::jwt::TokenGuard;
 use crate::decorator::login::SignIn;
+use crate::decorator::pod_names::PodNames;
 use crate::decorator::rate_limit::RateLimiter;
 use crate::decorator::retry::Retries;
 use crate::decorator::split::TrafficSplit;
 use crate::decorator::timeout::ResponseTimeout;
-
-/// The names of the pod, for decorators that show them.
-#[derive(Debug, Clone)]
-pub struct PodNames {
-    /// The service.
-    pub service: Arc<str>,
-    /// The pod.
-    pub pod: Arc<str>,
-}
 
 /// Whether a configuration may name files of the pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +35,8 @@ pub struct Catalog {
     pub pod: PodNames,
     /// Where they run tasks.
     pub background: Background,
+    /// The sidecar's own ports, to which no decorator may send a request: it would come back without an end.
+    pub own_ports: Vec<u16>,
 }
 
 impl Catalog {
@@ -60,6 +55,9 @@ impl Catalog {
             Action::Login(login) => Arc::new(SignIn::new(login, &self.background)?),
             Action::RateLimit(limit) => Arc::new(RateLimiter::new(limit.clone())),
             Action::Retry(retry) => Arc::new(Retries::new(retry.clone())),
+            Action::Split(split) if matches!(&split.to, SplitAddress::Loopback(to) if self.own_ports.contains(&to.port())) => {
+                return Err("split: `to` is a port of the sidecar itself, to which requests would come back".to_owned());
+            }
             Action::Split(split) => Arc::new(TrafficSplit::new(split.clone())),
             Action::Timeout(timeout) => Arc::new(ResponseTimeout::new(timeout.clone())),
         };

@@ -155,21 +155,14 @@ impl Verdict {
     /// A failure is one of the service: a 5xx, or no response. A client that left, and an answer of a rule or a decorator,
     /// say nothing about it.
     fn of(exchange: &EndedExchange<'_>) -> Option<Self> {
+        if !exchange.is_from_service() {
+            return None;
+        }
         let status = match exchange.outcome {
             Outcome::Answered => exchange.status,
             Outcome::Decorator => exchange.service_status?,
-            Outcome::BrokenOff
-            | Outcome::UpstreamConnect
-            | Outcome::UpstreamTimeout
-            | Outcome::UpstreamProtocol
-            | Outcome::UpstreamReset => return Some(Self::Fails),
-            Outcome::Rule
-            | Outcome::ClientGone
-            | Outcome::BadRequest
-            | Outcome::Overloaded
-            | Outcome::Draining
-            | Outcome::Panicked
-            | Outcome::Unknown => return None,
+            // It has given no whole response.
+            _ => return Some(Self::Fails),
         };
         Some(if status >= 500 { Self::Fails } else { Self::Works })
     }

@@ -5,14 +5,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use decorators::error_page::{ErrorPage, JsonBodies, WITHOUT_CONTENT};
+use platform::config_file;
 
-use crate::decorator::catalog::PodNames;
+use crate::decorator::pod_names::PodNames;
 use crate::decorator::response::Response;
 use crate::decorator::{Decorator, Step};
 use crate::head::answer::{Answer, Audience, reason_of};
-
-/// Bytes of a page in a file: it is kept in memory and sent with each such response.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 pub(super) struct ErrorPages {
     config: ErrorPage,
@@ -24,7 +22,7 @@ impl ErrorPages {
     /// Reads the page, if it is in a file.
     pub(super) fn new(config: ErrorPage, pod: PodNames) -> Result<Self, String> {
         let html = match &config.html_file {
-            Some(file) => Some(read(Path::new(file)).map_err(|why| format!("error-page: read {file}: {why}"))?),
+            Some(file) => Some(config_file::read(Path::new(file)).map_err(|why| format!("error-page: read {file}: {why}"))?),
             None => config.html.clone(),
         };
         Ok(Self { config, html, pod })
@@ -143,14 +141,6 @@ fn escape_html(text: &str) -> Cow<'_, str> {
         escaped
     });
     escaped.into()
-}
-
-fn read(file: &Path) -> Result<String, String> {
-    let size = std::fs::metadata(file).map_err(|why| why.to_string())?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(format!("the page has over {} KiB", FILE_BYTES_MAX / 1024));
-    }
-    std::fs::read_to_string(file).map_err(|why| why.to_string())
 }
 
 #[cfg(test)]

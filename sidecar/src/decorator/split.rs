@@ -86,10 +86,8 @@ impl Decorator for TrafficSplit {
         side.hits += 1;
         side.add_status(status, 1);
         side.failed += u64::from(status >= 500);
-        if exchange.outcome != Outcome::ClientGone {
-            let us = |time: std::time::Duration| time.as_micros() as u64;
-            side.time(us(exchange.took), us(exchange.first_byte));
-        }
+        let us = |time: std::time::Duration| time.as_micros() as u64;
+        side.time(us(exchange.took), us(exchange.first_byte));
     }
 
     fn has_acted_on(&self, exchange: &EndedExchange<'_>) -> bool {

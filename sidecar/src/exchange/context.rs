@@ -12,8 +12,8 @@ use mesh::exchange::{Outcome, PATH_BYTES_MAX, cut_path};
 use mesh::report::EndpointReport;
 use tokio::sync::Semaphore;
 
-use crate::decorator::Decorator;
 use crate::exchange::clock_anchor::ClockAnchor;
+use crate::exchange::decorate::Decorators;
 use crate::exchange::options::ProxyOptions;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::exchange::{AbortCause, Exchange, decorate};
@@ -135,7 +135,7 @@ impl WorkerContext {
     /// Counts a finished exchange and publishes it.
     pub fn finish(&self, mut exchange: Box<Exchange>, now: Instant) {
         let finished = exchange.finished(now, self.clock_anchor.get().unix_ms(exchange.started));
-        decorate::ended(self, &exchange, &finished);
+        decorate::ended(self.decorators(), &exchange, &finished);
         self.recorder.borrow_mut().finish(exchange.place, &exchange.endpoint, &finished);
         self.options.exchange_bus.pass(&exchange.endpoint, &finished);
         // A rule that has ended is not kept alive by a spare exchange.
@@ -158,9 +158,9 @@ impl WorkerContext {
         self.recorder.borrow_mut().apply_rules(rules);
     }
 
-    /// The decorators in order.
-    pub fn decorators(&self) -> &[Arc<dyn Decorator>] {
-        &self.options.decorators
+    /// The decorators of the program.
+    pub fn decorators(&self) -> Decorators<'_> {
+        Decorators { of_program: &self.options.decorators, counters: &self.counters }
     }
 
     /// The connections to where an exchange is sent.
@@ -296,12 +296,6 @@ impl WorkerContext {
             trace: None,
         };
         self.options.exchange_bus.pass_refusal(&finished);
-    }
-
-    /// Counts a decorator that was skipped because it panicked.
-    pub fn count_panic(&self, decorator: &str) {
-        SharedCounters::count(&self.counters.panics);
-        tracing::error!(decorator, "the decorator panicked and was skipped");
     }
 }
 

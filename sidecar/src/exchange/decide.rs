@@ -44,10 +44,10 @@ pub fn decide(
         exchange.author = Author::Sitio;
         return Action::Answer(max_forwards::answer(head));
     }
-    if !decorate::has_decorators(worker, exchange) {
+    if !decorate::has_decorators(worker.decorators(), exchange) {
         return Action::Forward(Vec::new());
     }
-    let Decorated { edits, answer, hold, plan } = decorate::before(worker, exchange, head);
+    let Decorated { edits, answer, hold, plan } = decorate::before(worker.decorators(), exchange, head);
     exchange.plan = plan;
     match (hold, answer) {
         (None, None) => Action::Forward(edits),

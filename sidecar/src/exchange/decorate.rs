@@ -10,7 +10,7 @@ use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
 use crate::decorator::response::{RequestFacts, Response};
 use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Released, Step};
-use crate::exchange::context::WorkerContext;
+use crate::exchange::shared_counters::SharedCounters;
 use crate::exchange::{AppliedRule, Exchange, error_response};
 use crate::head::answer::{Answer, Edit};
 use crate::head::request::RequestHead;
@@ -20,6 +20,15 @@ use crate::rulebook::rule_counts::RuleEvent;
 
 /// The field that names the decorator that made a response.
 pub const DECORATOR_FIELD: &str = "X-Sitio-Decorator";
+
+/// The decorators of the program, and where their failures are counted. Those of rules come with the exchange.
+#[derive(Clone, Copy)]
+pub struct Decorators<'a> {
+    /// In order.
+    pub of_program: &'a [Arc<dyn Decorator>],
+    /// The counters of all workers.
+    pub counters: &'a SharedCounters,
+}
 
 /// What the decorators want for a request.
 pub struct Decorated {
@@ -35,12 +44,12 @@ pub struct Decorated {
 
 /// Calls the `before` hooks, first to last, until one answers. The hooks of decorators after a hold are called at once; what
 /// they answer is sent after it.
-pub fn before(worker: &WorkerContext, exchange: &Exchange, head: &RequestHead<'_, '_>) -> Decorated {
+pub fn before(decorators: Decorators<'_>, exchange: &Exchange, head: &RequestHead<'_, '_>) -> Decorated {
     let mut request = Request::new(&exchange.endpoint, head, exchange.caller);
     let mut holds = Vec::new();
     let mut answer = None;
-    for (decorator, rule) in decorators_of(worker, exchange) {
-        match call_before(worker, decorator, rule, &mut request) {
+    for (decorator, rule) in decorators_of(decorators, exchange) {
+        match call_before(decorators, decorator, rule, &mut request) {
             Step::Pass => {}
             Step::Hold(hold) => holds.push(watched(hold, decorator, rule)),
             Step::Answer(given) => {
@@ -55,12 +64,12 @@ pub fn before(worker: &WorkerContext, exchange: &Exchange, head: &RequestHead<'_
 
 /// Calls the `after` hooks, last to first. The first replacement wins; edits accumulate.
 pub fn after(
-    worker: &WorkerContext,
+    decorators: Decorators<'_>,
     exchange: &mut Exchange,
     status: (u16, &str),
     fields: &[httparse::Header<'_>],
 ) -> Result<Vec<Edit>, Answer> {
-    if !has_decorators(worker, exchange) {
+    if !has_decorators(decorators, exchange) {
         return Ok(Vec::new());
     }
     exchange.service_status = Some(status.0);
@@ -72,7 +81,7 @@ pub fn after(
         trace: exchange.trace,
     };
     let mut response = Response::new(facts, status, fields);
-    for (decorator, rule) in decorators_of(worker, exchange).rev() {
+    for (decorator, rule) in decorators_of(decorators, exchange).rev() {
         let edits = response.edits().len();
         let step = catch_unwind(AssertUnwindSafe(|| decorator.after(&mut response)));
         let has_acted = response.edits().len() > edits || matches!(step, Ok(Step::Answer(_)));
@@ -80,7 +89,7 @@ pub fn after(
         match step {
             Err(_) => {
                 response.truncate_edits(edits);
-                count_panic(worker, decorator, rule);
+                count_panic(decorators, decorator, rule);
             }
             Ok(_) if is_shadow => {
                 response.truncate_edits(edits);
@@ -98,8 +107,8 @@ pub fn after(
 }
 
 /// Calls the `ended` hooks.
-pub fn ended(worker: &WorkerContext, exchange: &Exchange, finished: &CompletedExchange<'_>) {
-    if !has_decorators(worker, exchange) {
+pub fn ended(decorators: Decorators<'_>, exchange: &Exchange, finished: &CompletedExchange<'_>) {
+    if !has_decorators(decorators, exchange) {
         return;
     }
     let ended = EndedExchange {
@@ -111,13 +120,13 @@ pub fn ended(worker: &WorkerContext, exchange: &Exchange, finished: &CompletedEx
         took: Duration::from_micros(finished.took_us),
         plan: exchange.plan.as_deref(),
     };
-    for (decorator, rule) in decorators_of(worker, exchange) {
+    for (decorator, rule) in decorators_of(decorators, exchange) {
         let has_acted = catch_unwind(AssertUnwindSafe(|| {
             decorator.ended(&ended);
             decorator.has_acted_on(&ended)
         }));
         match has_acted {
-            Err(_) => count_panic(worker, decorator, rule),
+            Err(_) => count_panic(decorators, decorator, rule),
             Ok(has_acted) if rule.is_some_and(|applied| applied.rule.mode() == Mode::Shadow) => {
                 count(rule, has_acted, RuleEvent::Shadowed);
             }
@@ -127,11 +136,16 @@ pub fn ended(worker: &WorkerContext, exchange: &Exchange, finished: &CompletedEx
 }
 
 /// Whether any decorator sees the exchange.
-pub fn has_decorators(worker: &WorkerContext, exchange: &Exchange) -> bool {
-    !worker.decorators().is_empty() || !exchange.rules.is_empty()
+pub fn has_decorators(decorators: Decorators<'_>, exchange: &Exchange) -> bool {
+    !decorators.of_program.is_empty() || !exchange.rules.is_empty()
 }
 
-fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&AppliedRule>, request: &mut Request<'_>) -> Step {
+fn call_before(
+    decorators: Decorators<'_>,
+    decorator: &dyn Decorator,
+    rule: Option<&AppliedRule>,
+    request: &mut Request<'_>,
+) -> Step {
     let edits = request.edits().len();
     let plan = request.take_plan();
     let step = catch_unwind(AssertUnwindSafe(|| decorator.before(request)));
@@ -148,7 +162,7 @@ fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
     match step {
         Err(_) => {
             request.truncate_edits(edits);
-            count_panic(worker, decorator, rule);
+            count_panic(decorators, decorator, rule);
             match decorator.failure_mode() {
                 FailureMode::Closed if !is_shadow => Step::Answer(error_response::guard_failed()),
                 FailureMode::Closed | FailureMode::Open => Step::Pass,
@@ -170,19 +184,19 @@ fn call_before(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&
 
 /// The decorators of an exchange, with the rules that they stem from. Those of the program come first.
 fn decorators_of<'a>(
-    worker: &'a WorkerContext,
+    decorators: Decorators<'a>,
     exchange: &'a Exchange,
 ) -> impl DoubleEndedIterator<Item = (&'a dyn Decorator, Option<&'a AppliedRule>)> {
     let of_rules = exchange.rules.iter().filter_map(|applied| match &applied.rule.effect {
         RuleEffect::Decorate(decorator) => Some((decorator.as_ref(), Some(applied))),
         RuleEffect::Disable(_) => None,
     });
-    worker.decorators().iter().map(|decorator| (decorator.as_ref(), None)).chain(of_rules)
+    decorators.of_program.iter().map(|decorator| (decorator.as_ref(), None)).chain(of_rules)
 }
 
 /// Whether a decorator guards the exchange, so that bytes which are no request must not reach the service.
-pub fn is_guarded(worker: &WorkerContext, exchange: &Exchange) -> bool {
-    decorators_of(worker, exchange).any(|(decorator, rule)| {
+pub fn is_guarded(decorators: Decorators<'_>, exchange: &Exchange) -> bool {
+    decorators_of(decorators, exchange).any(|(decorator, rule)| {
         decorator.failure_mode() == FailureMode::Closed && rule.is_none_or(|applied| applied.rule.mode() == Mode::Enforce)
     })
 }
@@ -227,9 +241,11 @@ fn in_order(edits: Vec<Edit>) -> Vec<Edit> {
     left
 }
 
-fn count_panic(worker: &WorkerContext, decorator: &dyn Decorator, rule: Option<&AppliedRule>) {
+fn count_panic(decorators: Decorators<'_>, decorator: &dyn Decorator, rule: Option<&AppliedRule>) {
     count(rule, true, RuleEvent::Failed);
-    worker.count_panic(decorator.name());
+    SharedCounters::count(&decorators.counters.panics);
+    let decorator = decorator.name();
+    tracing::error!(decorator, "the decorator panicked and was skipped");
 }
 
 /// Names the decorator in its response, so that no caller takes it for the service's.

@@ -53,6 +53,15 @@ pub(super) enum Opening {
     Later,
 }
 
+/// What a wait before another attempt was good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// The request can be sent again.
+    Enough,
+    /// The client has left, or the worker ends.
+    Needless,
+}
+
 /// What to do after an exchange.
 pub(super) enum AfterExchange {
     Request,
@@ -88,6 +97,23 @@ impl Http1Connection {
     pub(super) fn retry_connect(&mut self) -> Option<Duration> {
         let exchange = self.exchange.as_mut().filter(|exchange| exchange.repeatable == Repeatable::Yes)?;
         exchange.next_retry(RetryCause::Connect, self.worker.timeouts())
+    }
+
+    /// Waits before the request is sent again.
+    pub(super) async fn wait_to_retry(&self, wait: Duration) -> Waited {
+        tokio::time::sleep(wait).await;
+        if self.is_abandoned() { Waited::Needless } else { Waited::Enough }
+    }
+
+    /// Whether the client has left, or the worker ends, so that the service need not get the request.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.worker.is_ending() || self.downstream.stream().is_broken()
+    }
+
+    /// Counts the exchange as aborted.
+    pub(super) fn abandon(&mut self) -> AfterExchange {
+        self.abort();
+        AfterExchange::Close
     }
 
     /// Responds that the service has failed, or resets if part of its response was already sent.

@@ -9,7 +9,7 @@ use mesh::refusal::RefusalReason;
 use crate::body::{Body, To};
 use crate::decorator::Hold;
 use crate::exchange::decide::{Action, decide};
-use crate::exchange::{Exchange, KeepAlive, Repeatable};
+use crate::exchange::{Exchange, KeepAlive, Repeatable, decorate};
 use crate::head::answer::Answer;
 use crate::head::answer::Audience;
 use crate::head::request::RequestHead;
@@ -150,7 +150,9 @@ fn begin(connection: &mut Http1Connection, head: &RequestHead<'_, '_>, rest: &[u
         Framing::Chunked => To::Chunks,
         _ => To::Plain,
     };
-    let Some(consumed) = begin_body(exchange, head, to, rest) else {
+    let is_guarded = decorate::is_guarded(worker.decorators(), exchange);
+    let trailers = if is_guarded || head.connectivity.names_others { Trailers::Dropped } else { Trailers::Passed };
+    let Some(consumed) = begin_body(exchange, head, (to, trailers), rest) else {
         return RequestAction::Refuse(MALFORMED_CHUNKS, exchange.asked);
     };
     connection.downstream.unread(&rest[consumed..]);
@@ -161,11 +163,19 @@ fn begin(connection: &mut Http1Connection, head: &RequestHead<'_, '_>, rest: &[u
     }
 }
 
+/// Whether the service gets the trailers of a request. Some services take them for fields of the head, so a guard, which
+/// removes forged fields there, drops them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trailers {
+    Passed,
+    Dropped,
+}
+
 /// Appends the bytes of the body that arrived with the head. Returns how many those are, or `None` if they
 /// are malformed.
-fn begin_body(exchange: &mut Exchange, head: &RequestHead<'_, '_>, to: To, rest: &[u8]) -> Option<usize> {
+fn begin_body(exchange: &mut Exchange, head: &RequestHead<'_, '_>, (to, trailers): (To, Trailers), rest: &[u8]) -> Option<usize> {
     exchange.body = Body::new(head.framing, to);
-    if head.connectivity.names_others {
+    if trailers == Trailers::Dropped {
         exchange.body.drop_trailers();
     }
     let carried = exchange.body.carry(rest, &mut exchange.wire).ok()?;

@@ -36,7 +36,7 @@ pub(super) async fn run(connection: &mut Http1Connection, upstream: Option<Buffe
         exchange.answered(answer.status, "");
         return connection.finish_by_reset();
     }
-    if decorate::is_guarded(&worker, exchange) {
+    if decorate::is_guarded(worker.decorators(), exchange) {
         let refused = error_response::guard_failed();
         exchange.author = Author::Sitio;
         exchange.answered(refused.status, "");

@@ -98,7 +98,10 @@ impl Handler for DownstreamEvents<'_> {
     fn trailers(&mut self, _: &mut Connection, stream: StreamId, section: &FieldSection) {
         let Some(exchange) = self.exchanges.open.get_mut(&stream) else { return };
         let mut list = FieldList::default();
-        section.regular().for_each(|field| list.push(field));
+        // Some services take trailers for fields of the head, where a guard has removed forged ones.
+        if !exchange.record.is_guarded() {
+            section.regular().for_each(|field| list.push(field));
+        }
         exchange.request.keep_trailers(list);
         if let Route::Upstream { upstream, .. } = exchange.route
             && let Some(upstream) = self.upstreams.get(upstream)

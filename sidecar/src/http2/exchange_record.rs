@@ -136,11 +136,16 @@ impl ExchangeRecord {
         view: impl FnOnce() -> Cow<'a, [Header<'a>]>,
     ) -> Result<Vec<Edit>, Answer> {
         match &mut self.exchange {
-            Some(exchange) if decorate::has_decorators(&self.worker, exchange) => {
-                decorate::after(&self.worker, exchange, status, &view())
+            Some(exchange) if decorate::has_decorators(self.worker.decorators(), exchange) => {
+                decorate::after(self.worker.decorators(), exchange, status, &view())
             }
             _ => Ok(Vec::new()),
         }
+    }
+
+    /// Whether a decorator guards the exchange.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.exchange.as_ref().is_some_and(|exchange| decorate::is_guarded(self.worker.decorators(), exchange))
     }
 
     /// The audience of the response.

@@ -103,4 +103,17 @@ fn no_name_and_no_spelling_of_a_path_gets_around_a_guard() {
     assert_eq!(count("/admin/*", "/public/x", "/{a}/{b}"), 0);
     assert_eq!(count("/orders/{id}", "/orders/7", "/{a}/{b}"), 1);
     assert_eq!(count("/orders/{id}", "/users/7", "/{a}/{b}"), 0);
+    assert_eq!(count("/orders/{id}", "/%6Frders/alice", "/orders/alice"), 1, "an encoded letter is the letter");
+    assert_eq!(count("/admin/*", "/%61dmin/users", "/{a}/{b}"), 1);
+    let get = Rulebook::new(
+        &[{
+            let mut only = guard("/report");
+            only.rule.endpoint = Endpoint::named("GET", "/report").unwrap();
+            only
+        }],
+        (&[], &[]),
+    );
+    for (method, applies) in [("GET", 1), ("HEAD", 1), ("CONNECT", 1), ("POST", 0)] {
+        assert_eq!(get.guarded(None, (method, "/report", "/report")).map_or(0, |rules| rules.len()), applies, "{method}");
+    }
 }

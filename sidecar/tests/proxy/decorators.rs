@@ -13,7 +13,8 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use sidecar::decorator::background::Background;
-use sidecar::decorator::catalog::{Catalog, Origin, PodNames};
+use sidecar::decorator::catalog::{Catalog, Origin};
+use sidecar::decorator::pod_names::PodNames;
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::rulebook::TimedRule;
 use sidecar::worker::{RuleSource, Workers};
@@ -99,7 +100,8 @@ pub(crate) async fn both(address: SocketAddr, path: &str, check: impl Fn(&str)) 
 pub(crate) fn rule(id: &str, route: &str, json: &str, selection: &str) -> TimedRule {
     let action = Configured::from_json(json).unwrap();
     let pod = PodNames { service: "web".into(), pod: "web-1".into() };
-    let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).unwrap();
+    let decorator =
+        Catalog { pod, background: Background::none(), own_ports: Vec::new() }.build(&action, Origin::ControlPlane).unwrap();
     let rule = Rule {
         id: id.into(),
         selector: Selector { namespace: "default".into(), service: "web".into(), pods: vec![] },

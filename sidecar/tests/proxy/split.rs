@@ -3,12 +3,13 @@
 use decorators::action::Action;
 use sidecar::decorator::SideMetrics;
 use sidecar::decorator::background::Background;
-use sidecar::decorator::catalog::{Catalog, Origin, PodNames};
+use sidecar::decorator::catalog::{Catalog, Origin};
+use sidecar::decorator::pod_names::PodNames;
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::worker::Workers;
 
 use crate::decorators::{both, http2, rule};
-use crate::resilience::{Speaks, behind, steered};
+use crate::steered_service::{Speaks, behind, steered};
 use crate::support::{ask, counted, listener};
 
 fn split_to(address: std::net::SocketAddr, percent: u8) -> String {
@@ -79,7 +80,7 @@ async fn a_service_over_http2_only_can_be_the_other_side_for_callers_of_http1() 
 #[test]
 fn no_rule_makes_the_sidecar_open_a_socket_of_the_file_system() {
     let pod = PodNames { service: "web".into(), pod: "web-1".into() };
-    let catalog = Catalog { pod, background: Background::none() };
+    let catalog = Catalog { pod, background: Background::none(), own_ports: Vec::new() };
     let action = Action::from_json(r#"{"split":{"to":"unix:/run/docker.sock","percent":10}}"#).unwrap();
     assert!(catalog.build(&action, Origin::ControlPlane).unwrap_err().contains("only for a file of decorators"));
     assert!(catalog.build(&action, Origin::File).is_ok());

@@ -58,9 +58,9 @@ fn every_command_has_its_line_at_once() {
     });
 
     // A refused attempt is listed too, and an expired rule shows the reason.
-    let order = json!({"service": "orders", "method": "GET", "route": "/export", "action": {"disable": {"status": 503}}, "ttl": "31days", "reason": "=1+1"});
+    let order = json!({"service": "orders", "method": "GET", "route": "/export", "action": {"disable": {"status": 200}}, "reason": "=1+1"});
     assert_eq!(mesh.api().order(&order).unwrap().0, 422);
-    first_row_says(&browser, &["Refused", "the time limit must be"]);
+    first_row_says(&browser, &["Refused", "the status must be one of"]);
     mesh.api().turn_off("orders", "GET /short", "1s");
     first_row_says(&browser, &["sitio", "Expired", "/short", "Time limit of 1s reached"]);
 

@@ -19,7 +19,8 @@ use sidecar::control_client::dial::{ControlPlaneTarget, StreamToken};
 use sidecar::control_client::metrics::ControlClientMetrics;
 use sidecar::control_client::rule_instances::RuleInstances;
 use sidecar::decorator::background::Background;
-use sidecar::decorator::catalog::{Catalog, PodNames};
+use sidecar::decorator::catalog::Catalog;
+use sidecar::decorator::pod_names::PodNames;
 use sidecar::ledger::collector::LedgerHandle;
 use sidecar::resources::Meter;
 use sidecar::tls::ClientTls;
@@ -127,6 +128,7 @@ impl Pod {
             instances: RuleInstances::new(Catalog {
                 pod: PodNames { service: names.0, pod: names.1 },
                 background: Background::none(),
+                own_ports: Vec::new(),
             }),
             ledger_handle,
             workers,

@@ -17,7 +17,8 @@ use crate::control_client::dial::{StreamToken, Transport};
 use crate::control_client::rule_instances::RuleInstances;
 use crate::control_client::tests::control_plane::{Mesh, Stream};
 use crate::decorator::background::Background;
-use crate::decorator::catalog::{Catalog, PodNames};
+use crate::decorator::catalog::Catalog;
+use crate::decorator::pod_names::PodNames;
 use crate::identity::{Identity, PodDescription};
 use crate::ledger::collector::LedgerHandle;
 use crate::ledger::tests::counted;
@@ -56,6 +57,7 @@ impl House {
             instances: RuleInstances::new(Catalog {
                 pod: PodNames { service: "legacy".into(), pod: "legacy-1".into() },
                 background: Background::none(),
+                own_ports: Vec::new(),
             }),
             workers: Arc::new(Workers::none()),
             exchange_bus: Arc::default(),

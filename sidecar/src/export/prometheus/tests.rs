@@ -14,7 +14,8 @@ use mesh::rule::{Action, Protection, Rule, Scope, Selector};
 use crate::control_client::metrics::ControlClientCounts;
 use crate::decorator::EndedExchange;
 use crate::decorator::background::Background;
-use crate::decorator::catalog::{Catalog, Origin, PodNames};
+use crate::decorator::catalog::{Catalog, Origin};
+use crate::decorator::pod_names::PodNames;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::export::access_log::LineCounts;
 use crate::export::otlp::Exported;
@@ -82,7 +83,8 @@ fn waiting_windows_have_an_age() {
 fn decorated(id: &str, json: &str) -> TimedRule {
     let action = decorators::action::Action::from_json(json).unwrap();
     let pod = PodNames { service: "web".into(), pod: "web-0".into() };
-    let decorator = Catalog { pod, background: Background::none() }.build(&action, Origin::ControlPlane).unwrap();
+    let decorator =
+        Catalog { pod, background: Background::none(), own_ports: Vec::new() }.build(&action, Origin::ControlPlane).unwrap();
     let rule = Rule {
         id: id.into(),
         selector: Selector { namespace: String::new(), service: String::new(), pods: Vec::new() },

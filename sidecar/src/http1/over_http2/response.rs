@@ -213,7 +213,7 @@ impl ResponseEvents<'_> {
             (Framing::Chunked, Version::Http10) => Framing::UntilClose,
             (length, _) => length,
         };
-        match decorate::after(self.worker, self.exchange, (head.status, head.reason), head.fields) {
+        match decorate::after(self.worker.decorators(), self.exchange, (head.status, head.reason), head.fields) {
             Ok(edits) => self.pass_on(head, framing, &edits),
             Err(answer) => self.replace(&answer),
         }

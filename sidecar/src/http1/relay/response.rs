@@ -163,7 +163,7 @@ impl Relay<'_> {
         let from = head.framing(self.exchange.asked);
         let asked = self.exchange.asked;
         let reusable = head.is_persistent() && from != Framing::UntilClose && !head.has_forbidden_body(asked);
-        match decorate::after(self.worker, self.exchange, (head.status, head.reason), head.fields) {
+        match decorate::after(self.worker.decorators(), self.exchange, (head.status, head.reason), head.fields) {
             Ok(edits) => self.pass_on(head, from, reusable, &edits, output),
             Err(answer) => self.replace(&answer, from, reusable, output),
         }
