@@ -14,6 +14,7 @@ pub mod notifications;
 pub mod pods;
 pub mod problem;
 pub mod routes;
+pub mod rule_results;
 pub mod rules;
 pub mod status;
 pub mod tap;

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
+use crate::rule_results::{Circuits, SplitReport};
 use crate::words::words;
 
 /// A command that turns an endpoint off, or everything under a prefix, or that puts a decorator in front of it.
@@ -76,7 +77,7 @@ impl RuleCommand {
 }
 
 /// The rules in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rules {
     /// The newest revision.
     pub revision: u64,
@@ -85,7 +86,7 @@ pub struct Rules {
 }
 
 /// A rule with the receipts of its pods.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Rule {
     /// Its id; empty in the response to a dry run.
     pub id: String,
@@ -134,6 +135,12 @@ pub struct Rule {
     /// Exchanges on which its decorator failed.
     #[serde(default)]
     pub failed: u64,
+    /// The circuits of a `circuit-breaker`, one for each pod that runs now; null for other rules.
+    #[serde(default)]
+    pub circuits: Option<Circuits>,
+    /// Both sides of a `split`, on the pods that run now; null for other rules.
+    #[serde(default)]
+    pub split: Option<SplitReport>,
     /// When it was created.
     #[schema(format = DateTime)]
     pub created_at: String,

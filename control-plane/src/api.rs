@@ -23,6 +23,7 @@ mod probes;
 pub mod problem;
 mod routes;
 mod rules;
+mod split;
 mod status;
 mod tap;
 mod timeline;

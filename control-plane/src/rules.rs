@@ -6,14 +6,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
-use mesh::report::RuleTotals;
 use mesh::rule::{Rule, Selector};
+use mesh::rule_totals::RuleTotals;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;
 use crate::model::audit;
+use crate::model::pod::PodState;
 use crate::model::principal::Author;
 use crate::model::rule_record::RuleRecord;
 use crate::model::rule_status::RuleStatus;
@@ -107,13 +108,11 @@ impl Rules {
     pub fn totals(&self, rule: &Rule) -> RuleTotals {
         let Selector { namespace, service, .. } = &rule.selector;
         let pods = self.0.fleet.pods_of(namespace, service, now_ms());
-        let of_it = pods.iter().flat_map(|pod| pod.rules.iter()).filter(|totals| totals.rule == rule.id);
-        of_it.fold(RuleTotals { rule: rule.id.clone(), ..RuleTotals::default() }, |sum, one| RuleTotals {
-            acted: sum.acted.saturating_add(one.acted),
-            shadowed: sum.shadowed.saturating_add(one.shadowed),
-            failed: sum.failed.saturating_add(one.failed),
-            ..sum
-        })
+        let present = pods.iter().filter(|pod| pod.state != PodState::Gone);
+        let of_it = present.flat_map(|pod| pod.rules.iter()).filter(|totals| totals.rule == rule.id);
+        let mut sum = RuleTotals { rule: rule.id.clone(), ..RuleTotals::default() };
+        of_it.for_each(|totals| sum.add(totals));
+        sum
     }
 
     /// Sends the rules again to the pods that have not confirmed them.

@@ -5,4 +5,5 @@ pub mod csv;
 pub mod health;
 pub mod label;
 pub mod number;
+pub mod split;
 pub mod time;

@@ -10,6 +10,7 @@ pub mod refusal;
 pub mod report;
 pub mod routes;
 pub mod rule;
+pub mod rule_totals;
 pub mod stable_hash;
 pub mod statuses;
 pub mod tap;

@@ -7,6 +7,7 @@ use crate::endpoint::Endpoint;
 use crate::exchange::Exchange;
 use crate::golden::GoldenMetrics;
 use crate::refusal::Refusals;
+use crate::rule_totals::RuleTotals;
 
 /// A sidecar that has not reported for this long after a restart of the control plane counts as gone. A sidecar waits
 /// ten seconds at most before it dials again, and a dial fails after eight seconds at most. So one dial may fail and
@@ -38,19 +39,6 @@ pub struct Report {
     /// What the rules in force have done since the pod applied them, whatever the coverage; rules that have done nothing are
     /// left out.
     pub rules: Vec<RuleTotals>,
-}
-
-/// What one rule has done on a pod since the pod applied it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RuleTotals {
-    /// The rule's id.
-    pub rule: String,
-    /// Exchanges on which it acted: it answered, held or edited a request or a response.
-    pub acted: u64,
-    /// Exchanges on which it would have acted, but only counts.
-    pub shadowed: u64,
-    /// Exchanges on which its decorator panicked.
-    pub failed: u64,
 }
 
 impl Report {

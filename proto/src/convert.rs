@@ -7,6 +7,7 @@ pub mod greeting;
 pub mod live;
 pub mod pages;
 pub mod report_buffer;
+mod rule_totals;
 pub mod rules;
 mod stats;
 pub mod taps;

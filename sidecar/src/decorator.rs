@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Outcome;
-use mesh::golden::GoldenMetrics;
+use mesh::rule_totals::{CircuitState, SplitSides};
 
 use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
@@ -64,13 +64,13 @@ pub trait Decorator: Send + Sync {
         false
     }
 
-    /// Its state, if it changes by itself: people look at it.
-    fn state(&self) -> Option<DecoratorState> {
+    /// The state of its circuit, if it is a circuit breaker.
+    fn circuit(&self) -> Option<CircuitState> {
         None
     }
 
     /// What it has counted on both sides, if it compares two versions of the service.
-    fn sides(&self) -> Option<SideMetrics> {
+    fn sides(&self) -> Option<SplitSides> {
         None
     }
 
@@ -138,24 +138,6 @@ pub enum FailureMode {
     Open,
     /// It is answered with 503: the decorator guards the service.
     Closed,
-}
-
-/// The state of a decorator, as people see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DecoratorState {
-    /// The state in one word, such as `open`.
-    pub word: &'static str,
-    /// Since when.
-    pub since: Instant,
-}
-
-/// What a decorator that compares two versions of a service has counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SideMetrics {
-    /// The exchanges of the service itself.
-    pub own: GoldenMetrics,
-    /// Those that were sent to another address.
-    pub other: GoldenMetrics,
 }
 
 /// How an exchange ended.

@@ -7,8 +7,9 @@ use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::golden::GoldenMetrics;
 use mesh::refusal::Refusals;
-use mesh::report::{Coverage, EndpointReport, Report, Resources, RuleTotals, Seen};
+use mesh::report::{Coverage, EndpointReport, Report, Resources, Seen};
 use mesh::routes::route_patterns::Pins;
+use mesh::rule_totals::RuleTotals;
 
 use crate::ledger::caller_stats::CallerStats;
 use crate::ledger::history::{EndpointHistory, HistoryLimits, Remembered};

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use decorators::selection::{Mode, Selection};
 
-use mesh::report::RuleTotals;
 use mesh::routes;
 use mesh::routes::route_patterns::{Pattern, Pins};
 use mesh::rule::{ANY_METHOD, Action, Protection, Rule};
+use mesh::rule_totals::{Circuits, RuleTotals};
 
 use crate::decorator::Decorator;
 use crate::head::answer::Answer;
@@ -53,7 +53,7 @@ type Name = (Box<str>, Box<str>);
 
 /// The rules for one endpoint. First those that turn it off, in order of precedence: the first that applies to a request
 /// answers it. Then decorators, in the order in which they see requests.
-pub type Covering = Rc<[Rc<ActiveRule>]>;
+pub type MatchedRules = Rc<[Rc<ActiveRule>]>;
 
 /// A rule and its expiry on the monotonic clock. The control client computes the expiry from the control
 /// plane's clock (`control_clock.rs`), so changes to the pod's wall clock do not affect it.
@@ -72,7 +72,12 @@ pub struct TimedRule {
 impl TimedRule {
     /// What all workers have done by it.
     pub fn totals(&self) -> RuleTotals {
-        self.counts.totals(&self.rule.id)
+        let decorator = self.decorator.as_deref();
+        RuleTotals {
+            circuits: decorator.and_then(Decorator::circuit).map(Circuits::from).unwrap_or_default(),
+            sides: decorator.and_then(Decorator::sides).map(Box::new),
+            ..self.counts.totals(&self.rule.id)
+        }
     }
 
     /// A rule without an expiry and without a decorator.
@@ -149,7 +154,7 @@ impl Rulebook {
 
     /// Returns the rules for an endpoint, expired or not. Among those that turn it off, rules for the endpoint itself come
     /// first, then rules for prefixes, longest first.
-    pub fn covering(&self, method: &str, route: &str) -> Option<Covering> {
+    pub fn matching(&self, method: &str, route: &str) -> Option<MatchedRules> {
         if self.endpoints.is_empty() && self.prefixes.is_empty() {
             return None;
         }
@@ -162,7 +167,7 @@ impl Rulebook {
         let mut covering: Vec<&Rc<ActiveRule>> = own.chain(prefixes).collect();
         // A stable sort.
         covering.sort_by_key(|rule| rule.rank());
-        let covering: Covering = covering.into_iter().map(Rc::clone).collect();
+        let covering: MatchedRules = covering.into_iter().map(Rc::clone).collect();
         (!covering.is_empty()).then_some(covering)
     }
 }
@@ -171,7 +176,11 @@ impl Rulebook {
     /// Adds the guards that apply to a request with this target, which is counted under `route`, to the rules of its endpoint.
     ///
     /// A service may take a path that is not in its normal form for another one, so all guards apply to such a path.
-    pub fn guarded(&self, covering: Option<Covering>, (method, target, route): (&str, &str, &str)) -> Option<Covering> {
+    pub fn with_guards(
+        &self,
+        covering: Option<MatchedRules>,
+        (method, target, route): (&str, &str, &str),
+    ) -> Option<MatchedRules> {
         if self.guards.is_empty() {
             return covering;
         }

@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use mesh::report::{EndpointReport, RuleTotals};
+use mesh::report::EndpointReport;
+use mesh::rule_totals::{RuleTotals, SIDES_MAX};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::exchange::options::ProxyOptions;
@@ -124,11 +125,16 @@ impl Workers {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
-    /// What the rules of the control plane have done; those that have done nothing are left out.
+    /// What the rules of the control plane have done; those that have nothing to report are left out. A report has room for
+    /// the sides of the first [`SIDES_MAX`] splits.
     pub fn rule_totals(&self) -> Vec<RuleTotals> {
         let sets = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let totals = sets.control_plane.iter().map(TimedRule::totals);
-        totals.filter(|totals| totals.acted + totals.shadowed + totals.failed > 0).collect()
+        let mut totals: Vec<RuleTotals> = sets.control_plane.iter().map(TimedRule::totals).collect();
+        for split in totals.iter_mut().filter(|totals| totals.sides.is_some()).skip(SIDES_MAX) {
+            split.sides = None;
+        }
+        totals.retain(|totals| !totals.is_empty());
+        totals
     }
 
     /// Downstream connections open now.

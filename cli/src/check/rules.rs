@@ -109,6 +109,8 @@ mod tests {
             percent: 100,
             callers: Vec::new(),
             mode: Mode::Enforce,
+            circuits: None,
+            split: None,
             acted: 0,
             shadowed: 0,
             failed: 0,

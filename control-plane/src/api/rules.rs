@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::rule_results::Circuits;
 use api::rules::{Pin, Receipt, ReceiptState, Rule, RuleAction, RuleCommand, RuleEnd, RuleScope, RuleState, Rules};
 use axum::Json;
 use axum::extract::Path;
@@ -11,10 +12,11 @@ use axum::response::{IntoResponse, Response};
 use decorators::action;
 use decorators::disable::Disable;
 use decorators::selection::Selection;
-use mesh::report::RuleTotals;
 use mesh::rule::{Action, Protection, Scope};
+use mesh::rule_totals::RuleTotals;
 
 use crate::api::problem::ProblemResponse;
+use crate::api::split;
 use crate::api::units::instant;
 use crate::model::rule_status::{self, PodReceipt, RuleStatus};
 use crate::query::reader::Reader;
@@ -158,7 +160,7 @@ fn internal_command(command: RuleCommand) -> Result<Command, ProblemResponse> {
 
 fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
     let rule = &status.rule;
-    let RuleTotals { acted, shadowed, failed, .. } = reader.rule_totals(rule);
+    let RuleTotals { acted, shadowed, failed, circuits, sides, .. } = reader.rule_totals(rule);
     let warnings = if status.ended.is_none() { reader.warnings(rule) } else { Vec::new() };
     Rule {
         id: rule.id.clone(),
@@ -186,12 +188,18 @@ fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
         acted,
         shadowed,
         failed,
+        circuits: (circuits.pods() > 0).then(|| reported(circuits)),
+        split: sides.as_deref().map(split::report),
         created_at: instant(status.created_ms),
         expires_at: rule.expires_ms.map(instant),
         ended: status.ended.as_ref().map(|ended| RuleEnd { at: instant(ended.at_ms), by: ended.by.clone() }),
         pods: status.pods.iter().map(Receipt::from).collect(),
         warnings,
     }
+}
+
+fn reported(mesh::rule_totals::Circuits { closed, half_open, open }: mesh::rule_totals::Circuits) -> Circuits {
+    Circuits { closed, half_open, open }
 }
 
 impl From<&PodReceipt> for Receipt {

@@ -196,8 +196,8 @@ impl Timeline {
     pub fn counted(&self, reporter: Reporter<'_>) -> Vec<Endpoint> {
         let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
         let Some(endpoints) = self.services.get(&name).map(|endpoints| Arc::clone(endpoints.value())) else { return Vec::new() };
-        let was_called = |series: &Series| series.seen().is_some() || series.in_flight() > 0 || series.lifetime_totals().hits > 0;
-        let called = endpoints.iter().filter(|series| was_called(series) && !series.endpoint.is_other());
+        let called =
+            endpoints.iter().filter(|series| (series.has_counted() || series.in_flight() > 0) && !series.endpoint.is_other());
         called.map(|series| series.endpoint.clone()).collect()
     }
 

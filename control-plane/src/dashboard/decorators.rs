@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::Redirect;
 use decorators::action;
 use decorators::selection::{Mode, Selection};
-use mesh::report::RuleTotals;
 use mesh::rule::{Action, Protection, Rule, Scope, prefix_of};
+use mesh::rule_totals::{Circuits, RuleTotals, SplitSides};
 use serde::Deserialize;
 
 use crate::clock::now_ms;
@@ -21,6 +21,7 @@ use crate::dashboard::zone::Zone;
 use crate::rules::command::{Command, Unseen};
 use format::label::service_label;
 use format::number;
+use format::split::{Measure, finding};
 
 /// What the form is filled with.
 #[derive(Debug, Default, Deserialize)]
@@ -77,6 +78,12 @@ struct DecoratorCells {
     /// Whether it only counts: then `acted` is what it would have done.
     is_shadow: bool,
     failed: String,
+    /// The circuits of a circuit breaker; empty for others.
+    circuits: String,
+    /// Whether a circuit is not closed.
+    is_open: bool,
+    /// The verdicts of a split.
+    verdicts: Vec<String>,
     applied: String,
     left: String,
     by: String,
@@ -161,7 +168,7 @@ fn command(form: &DecoratorForm) -> Result<Command, String> {
 impl DecoratorCells {
     fn of(state: &DashboardState, rule: &str, zone: &Zone) -> Option<Self> {
         let status = state.reader.rule(rule)?;
-        let RuleTotals { acted, shadowed, failed, .. } = state.reader.rule_totals(&status.rule);
+        let RuleTotals { acted, shadowed, failed, circuits, sides, .. } = state.reader.rule_totals(&status.rule);
         let rule = &status.rule;
         let is_shadow = rule.selection.mode == Mode::Shadow;
         Some(Self {
@@ -178,6 +185,9 @@ impl DecoratorCells {
             acted: number::count(if is_shadow { shadowed } else { acted }),
             is_shadow,
             failed: if failed == 0 { String::new() } else { format!("failed {} times", number::count(failed)) },
+            circuits: circuit_words(circuits),
+            is_open: circuits.closed < circuits.pods(),
+            verdicts: sides.as_deref().map(verdicts).unwrap_or_default(),
             applied: ReceiptCounts::of(&status).words(),
             left: time_left(&status, now_ms()),
             by: rule.by.clone(),
@@ -185,6 +195,19 @@ impl DecoratorCells {
             reason: rule.reason.clone(),
         })
     }
+}
+
+/// `closed on 2 pods, open on 1 pod`.
+fn circuit_words(circuits: Circuits) -> String {
+    let Circuits { closed, half_open, open } = circuits;
+    let states = [(closed, "closed"), (half_open, "half-open"), (open, "open")].into_iter().filter(|(pods, _)| *pods > 0);
+    let words = states.map(|(pods, state)| format!("{state} on {}", number::plural(pods as usize, "pod", "pods")));
+    words.collect::<Vec<_>>().join(", ")
+}
+
+fn verdicts(sides: &SplitSides) -> Vec<String> {
+    let comparison = sides.comparison();
+    vec![finding(Measure::Errors, &comparison.errors), finding(Measure::Latency, &comparison.latency)]
 }
 
 /// The configuration in YAML, without the decorator's name.
@@ -227,6 +250,12 @@ mod tests {
         assert_eq!(selected(&command.selection), "10 % of requests from 10.0.0.0/8, fd00::/8");
         let Action::Decorate(action) = &command.action else { panic!("{:?}", command.action) };
         assert_eq!(config(action), "requests: 10\nper: 1s\n");
+    }
+
+    #[test]
+    fn circuits_are_counted_by_state() {
+        assert_eq!(circuit_words(Circuits { closed: 2, half_open: 0, open: 1 }), "closed on 2 pods, open on 1 pod");
+        assert_eq!(circuit_words(Circuits::default()), "");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::clock::now_ms;
 use crate::counts::timeline::recent_minutes::RecentTotals;
 use crate::dashboard::chart::columns::Columns;
 use crate::dashboard::endpoint::lookup::find;
+use crate::dashboard::endpoint::versions::Versions;
 use crate::dashboard::endpoint::view_model::{EndpointView, ViewSource};
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::history::{HistoryFilter, HistoryQuery, RequestHistory};
@@ -35,6 +36,7 @@ pub mod numbers;
 pub mod past;
 pub mod pods;
 pub mod responses;
+pub mod versions;
 pub mod view_model;
 
 /// Up to this many pods, a page that follows the requests polls them every two seconds.
@@ -130,6 +132,7 @@ pub fn look(state: &DashboardState, snapshot: &Snapshot, row: &EndpointRow, colu
         called_by: &called_by,
         entries,
         reported: &reported,
+        versions: Versions::of(state, row),
         zone,
     })
 }

@@ -10,8 +10,8 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use mesh::endpoint::Endpoint;
-use mesh::report::RuleTotals;
 use mesh::rule::Rule;
+use mesh::rule_totals::RuleTotals;
 use mesh::tap::Filter;
 
 use crate::counts::fleet::address_index::AddressIndex;

@@ -6,12 +6,13 @@ use std::fmt;
 use mesh::endpoint::Endpoint;
 use mesh::exchange::Exchange;
 use mesh::refusal::{RefusalReason, Refusals};
-use mesh::report::{Coverage, ListenerState, Report, Resources, RuleTotals, ServiceSigns};
+use mesh::report::{Coverage, ListenerState, Report, Resources, ServiceSigns};
 use prost::Message as _;
 
 use crate::convert::InvalidMessage;
 use crate::convert::callers::encode;
 use crate::convert::exchanges::sample;
+use crate::convert::rule_totals::rule_totals;
 use crate::convert::stats::stat;
 use crate::wire;
 
@@ -84,11 +85,6 @@ impl Encoder {
         defs.push(wire::Def { id, method, route, file: is_file });
         id
     }
-}
-
-fn rule_totals(totals: &RuleTotals) -> wire::RuleTotals {
-    let RuleTotals { rule, acted, shadowed, failed } = totals.clone();
-    wire::RuleTotals { rule, acted, shadowed, failed }
 }
 
 /// The decoder of the control plane: maps the numbers of a stream to endpoints.

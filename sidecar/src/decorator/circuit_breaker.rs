@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use decorators::circuit_breaker::CircuitBreaker as Config;
 use mesh::exchange::Outcome;
+use mesh::rule_totals::CircuitState;
 
 use crate::decorator::request::Request;
 use crate::decorator::sliding_window::SlidingWindow;
-use crate::decorator::{Decorator, DecoratorState, EndedExchange, Step};
+use crate::decorator::{Decorator, EndedExchange, Step};
 use crate::head::answer::Answer;
 
 pub(super) struct Breaker {
@@ -19,7 +20,6 @@ pub(super) struct Breaker {
 struct Circuit {
     config: Config,
     position: Position,
-    since: Instant,
     failures_in_row: u32,
     window: SlidingWindow,
     /// How often it has opened since it was closed.
@@ -81,7 +81,7 @@ impl Breaker {
 impl Circuit {
     fn new(config: Config, now: Instant) -> Self {
         let window = SlidingWindow::new(config.within.0, now);
-        Self { config, position: Position::Closed, since: now, failures_in_row: 0, window, openings: 0, probings: 0 }
+        Self { config, position: Position::Closed, failures_in_row: 0, window, openings: 0, probings: 0 }
     }
 
     fn admit(&mut self, now: Instant) -> Admission {
@@ -96,9 +96,6 @@ impl Circuit {
                 Admission::Probe(self.probings)
             }
             Position::Open { .. } | Position::HalfOpen { .. } => {
-                if !matches!(self.position, Position::HalfOpen { .. }) {
-                    self.since = now;
-                }
                 self.probings += 1;
                 self.position = Position::HalfOpen { probing: 1, passed: 0, until: now + self.config.open_for.0 };
                 Admission::Probe(self.probings)
@@ -147,7 +144,6 @@ impl Circuit {
         let longest = self.config.longest_open();
         self.position = Position::Open { until: now + doubled.map_or(longest, |doubled| doubled.min(longest)) };
         self.openings = self.openings.saturating_add(1);
-        self.since = now;
     }
 }
 
@@ -192,14 +188,12 @@ impl Decorator for Breaker {
         lock(&self.circuit).count(verdict, probe.map(|probe| probe.probing), Instant::now());
     }
 
-    fn state(&self) -> Option<DecoratorState> {
-        let circuit = lock(&self.circuit);
-        let word = match circuit.position {
-            Position::Closed => "closed",
-            Position::Open { .. } => "open",
-            Position::HalfOpen { .. } => "half-open",
-        };
-        Some(DecoratorState { word, since: circuit.since })
+    fn circuit(&self) -> Option<CircuitState> {
+        Some(match lock(&self.circuit).position {
+            Position::Closed => CircuitState::Closed,
+            Position::Open { .. } => CircuitState::Open,
+            Position::HalfOpen { .. } => CircuitState::HalfOpen,
+        })
     }
 }
 

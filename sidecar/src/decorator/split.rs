@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use decorators::split::{ClientKey, Split, SplitAddress};
 use mesh::exchange::Outcome;
 use mesh::golden::GoldenMetrics;
+use mesh::rule_totals::SplitSides;
 use mesh::stable_hash::stable_hash;
 
 use crate::decorator::request::Request;
-use crate::decorator::{Decorator, EndedExchange, SideMetrics, Step};
+use crate::decorator::{Decorator, EndedExchange, Step};
 use crate::target::ServiceAddr;
 
 /// Steps of the share: a percentage in hundredths would be possible.
@@ -94,8 +95,8 @@ impl Decorator for TrafficSplit {
         exchange.plan.is_some_and(|plan| plan.is_sent_to(&self.to))
     }
 
-    fn sides(&self) -> Option<SideMetrics> {
+    fn sides(&self) -> Option<SplitSides> {
         let sides = self.sides.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(SideMetrics { own: sides[0].clone(), other: sides[1].clone() })
+        Some(SplitSides { own: sides[0].clone(), other: sides[1].clone() })
     }
 }

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use exposition::endpoints::{EndpointFamilies, StatusDetail};
 use exposition::page::{Exposition, Family, FamilyKind, SampleValue};
-use mesh::comparison::{Comparison, Side, Verdict};
+use mesh::comparison::Verdict;
 use mesh::refusal::RefusalReason;
 use mesh::rule::Action;
+use mesh::rule_totals::{CircuitState, SplitSides};
 use mesh::workload::Workload;
 
 use crate::control_client::metrics::ControlClientCounts;
-use crate::decorator::SideMetrics;
 use crate::exchange::shared_counters::SharedCounters;
 use crate::export::access_log::LineCounts;
 use crate::export::otlp::Exported;
@@ -119,12 +119,8 @@ fn rules(page: &mut Exposition, rules: &[TimedRule]) {
         "Whether the circuit breaker of a rule refuses requests: 1 if it is open, or half-open and lets only probes pass.",
     );
     for TimedRule { rule, decorator, .. } in rules {
-        let Some(state) = decorator.as_ref().filter(|_| rule.kind() == "circuit-breaker").and_then(|breaker| breaker.state())
-        else {
-            continue;
-        };
-        let labels = vec![("rule", rule.id.clone())];
-        breakers.add(labels, SampleValue::Whole(u64::from(state.word != "closed")));
+        let Some(state) = decorator.as_ref().and_then(|decorator| decorator.circuit()) else { continue };
+        breakers.add(vec![("rule", rule.id.clone())], SampleValue::Whole(u64::from(state != CircuitState::Closed)));
     }
     splits(page, rules);
 }
@@ -132,7 +128,7 @@ fn rules(page: &mut Exposition, rules: &[TimedRule]) {
 /// Both sides of each split, and whether they differ.
 fn splits(page: &mut Exposition, rules: &[TimedRule]) {
     let with_sides = |timed: &TimedRule| Some((timed.rule.id.clone(), timed.decorator.as_ref()?.sides()?));
-    let splits: Vec<(String, SideMetrics)> = rules.iter().filter_map(with_sides).collect();
+    let splits: Vec<(String, SplitSides)> = rules.iter().filter_map(with_sides).collect();
     let mut requests = Family::new(FamilyKind::Counter, "sitio_split_requests", "Requests of each side of a split by status.");
     let help = "Latency of each side of a split.";
     let mut durations = Family::new(FamilyKind::Histogram, "sitio_split_request_duration_seconds", help);
@@ -140,8 +136,8 @@ fn splits(page: &mut Exposition, rules: &[TimedRule]) {
     let mut chances = Family::new(FamilyKind::Gauge, "sitio_split_p_value", help);
     let help = "Whether the sides of a split differ: 1 if they do, 0 if that is not shown or there is too little traffic.";
     let mut differ = Family::new(FamilyKind::Gauge, "sitio_split_differs", help);
-    for (rule, SideMetrics { own, other }) in splits {
-        for (side, golden) in [("own", &own), ("other", &other)] {
+    for (rule, sides) in splits {
+        for (side, golden) in [("own", &sides.own), ("other", &sides.other)] {
             let labels = vec![("rule", rule.clone()), ("side", side.to_owned())];
             durations.add(labels.clone(), SampleValue::Durations(golden.latency.clone(), golden.total_us));
             for (status, count) in golden.statuses() {
@@ -150,7 +146,7 @@ fn splits(page: &mut Exposition, rules: &[TimedRule]) {
                 requests.add(labels, SampleValue::Count(*count));
             }
         }
-        let compared = Comparison::of(Side::from_golden(&own), Side::from_golden(&other));
+        let compared = sides.comparison();
         for (measure, finding) in [("errors", compared.errors), ("latency", compared.latency)] {
             let labels = vec![("rule", rule.clone()), ("measure", measure.to_owned())];
             chances.add(labels.clone(), SampleValue::Real(finding.p));

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mesh::report::RuleTotals;
+use mesh::rule_totals::RuleTotals;
 
 /// The counters of one rule. Each exchange is counted once at most.
 #[derive(Debug, Default)]
@@ -37,6 +37,12 @@ impl RuleCounts {
     /// The values so far, for the rule of this name.
     pub fn totals(&self, rule: &str) -> RuleTotals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        RuleTotals { rule: rule.to_owned(), acted: read(&self.acted), shadowed: read(&self.shadowed), failed: read(&self.failed) }
+        RuleTotals {
+            rule: rule.to_owned(),
+            acted: read(&self.acted),
+            shadowed: read(&self.shadowed),
+            failed: read(&self.failed),
+            ..RuleTotals::default()
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use mesh::exchange::Outcome;
+use mesh::rule_totals::CircuitState;
 use sidecar::exchange::options::ProxyOptions;
 use sidecar::timeouts::Timeouts;
 use sidecar::worker::{RuleSource, Workers};
@@ -15,11 +16,11 @@ use crate::steered_service::{RESETS, SILENT, Speaks, Steered, acted, behind, ste
 use crate::support::{PATIENCE, ask, counted, within};
 
 /// Polls until the state of the first rule's decorator is this.
-async fn until_state(workers: &Workers, word: &str) {
+async fn until_state(workers: &Workers, wanted: CircuitState) {
     let deadline = Instant::now() + PATIENCE;
-    let state = || workers.rules()[0].decorator.as_ref().unwrap().state().unwrap().word;
-    while state() != word {
-        assert!(Instant::now() < deadline, "it is still {}", state());
+    let state = || workers.rules()[0].decorator.as_ref().unwrap().circuit().unwrap();
+    while state() != wanted {
+        assert!(Instant::now() < deadline, "it is still {:?}", state());
         tokio::task::yield_now().await;
     }
 }
@@ -111,7 +112,7 @@ async fn a_circuit_opens_when_the_service_fails_and_closes_when_a_probe_succeeds
             let answer = ask().await;
             assert!(!answer.contains("X-Sitio-Decorator"), "{speaks:?} {sent}: {answer}");
         }
-        until_state(&workers, "open").await;
+        until_state(&workers, CircuitState::Open).await;
         let before = steered.requests();
         // The circuit may be half-open by now, so that some of these are probes, which fail, too.
         let mut refused = 0;
@@ -126,7 +127,7 @@ async fn a_circuit_opens_when_the_service_fails_and_closes_when_a_probe_succeeds
         while !ask().await.contains("\r\nservice") {
             assert!(Instant::now() < deadline, "{speaks:?}: the circuit stays open");
         }
-        until_state(&workers, "closed").await;
+        until_state(&workers, CircuitState::Closed).await;
     }
 }
 
@@ -140,7 +141,7 @@ async fn a_circuit_is_open_for_all_protocols_and_its_answers_close_nothing() {
     for _ in 0..2 {
         both(address, "/a", |response| assert!(response.contains(" 200") && response.contains("sorry"), "{response}")).await;
     }
-    until_state(&workers, "open").await;
+    until_state(&workers, CircuitState::Open).await;
     for _ in 0..3 {
         both(address, "/a", |response| {
             let lower = response.to_lowercase();
@@ -165,7 +166,7 @@ async fn calls_of_grpc_open_a_circuit_by_their_status_and_are_unavailable_then()
     for code in [Code::Internal, Code::NotFound, Code::Internal, Code::Unknown] {
         assert_eq!(within(client.repeat(fail(code))).await.unwrap_err().code(), code);
     }
-    until_state(&workers, "open").await;
+    until_state(&workers, CircuitState::Open).await;
     let status = within(client.repeat(fail(Code::NotFound))).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     assert_eq!(status.metadata().get("x-sitio-decorator").unwrap(), "circuit-breaker");

@@ -1,7 +1,7 @@
 //! Tests that a split sends each client to one side, over both protocols, and counts both sides.
 
 use decorators::action::Action;
-use sidecar::decorator::SideMetrics;
+use mesh::rule_totals::SplitSides;
 use sidecar::decorator::background::Background;
 use sidecar::decorator::catalog::{Catalog, Origin};
 use sidecar::decorator::pod_names::PodNames;
@@ -17,7 +17,7 @@ fn split_to(address: std::net::SocketAddr, percent: u8) -> String {
 }
 
 /// What the first rule has counted, once that is so many exchanges.
-async fn sides(workers: &Workers, hits: u64) -> SideMetrics {
+async fn sides(workers: &Workers, hits: u64) -> SplitSides {
     counted(workers, "/a", |report| report.golden.hits == hits && report.in_flight == 0).await;
     workers.rules()[0].decorator.as_ref().unwrap().sides().unwrap()
 }

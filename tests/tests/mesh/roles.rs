@@ -210,7 +210,7 @@ fn a_user_reads_only_the_namespaces_of_the_account() {
         assert_eq!(mesh.get(&all, &path).0, 200, "{path}");
     }
     let timeline = mesh.json(&shop, "/api/v1/timeline").unwrap();
-    assert_eq!(timeline["endpoints"], 1, "{timeline}");
+    assert_eq!(timeline["endpoints"], 1, "{timeline}, of {}", mesh.get(&shop, "/api/v1/endpoints").1);
     let (status, metrics) = mesh.get(&shop, "/metrics");
     assert!(status == 403 && metrics.contains("needs all namespaces"), "{metrics}");
     assert_eq!(mesh.get(&all, "/metrics").0, 200);

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
-use mesh::report::{Resources, RuleTotals, ServiceSigns};
+use mesh::report::{Resources, ServiceSigns};
+use mesh::rule_totals::RuleTotals;
 use mesh::workload::Workload;
 use proto::convert::greeting::Greeting;
 use tokio_util::sync::CancellationToken;

@@ -224,8 +224,8 @@ impl Series {
         self.origin.is_some()
     }
 
-    /// Returns whether it has ever counted anything.
-    pub(super) fn has_counted(&self) -> bool {
+    /// Returns whether it has ever counted anything, in memory or on disk.
+    pub fn has_counted(&self) -> bool {
         let counted = self.lock_flushed();
         counted.seen.is_some() || !counted.totals.is_empty()
     }

@@ -4,6 +4,7 @@ use mesh::exchange::Exchange;
 
 use crate::counts::fleet::address_index::AddressIndex;
 use crate::counts::fleet::endpoint_callers::CallerCounts;
+use crate::dashboard::endpoint::versions::Versions;
 use crate::dashboard::endpoint::*;
 use crate::dashboard::request::{RequestCells, RequestPlace};
 use crate::dashboard::sample;
@@ -37,6 +38,7 @@ fn page_of(at: usize, lately: &HashMap<String, RecentTotals>) -> String {
         called_by: &called_by(),
         entries: &[],
         reported: &reported,
+        versions: Versions::default(),
         zone: &Zone::default(),
     });
     let place = RequestPlace { namespace: "default", service: &row.service, endpoint: &row.endpoint, pod: "shop-1" };
@@ -97,6 +99,7 @@ fn every_value_that_moves_has_its_place_on_the_page() {
         called_by: &called_by,
         entries: &[],
         reported: &[],
+        versions: Versions::default(),
         zone: &Zone::default(),
     });
     for id in look.cells().elements().keys() {

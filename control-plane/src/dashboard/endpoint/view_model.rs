@@ -21,6 +21,7 @@ use crate::dashboard::endpoint::past;
 use crate::dashboard::endpoint::past::PastEntryCells;
 use crate::dashboard::endpoint::pods::Copies;
 use crate::dashboard::endpoint::responses::{Facts, ResponseCells, responses};
+use crate::dashboard::endpoint::versions::Versions;
 use crate::dashboard::live_values::Cells;
 use crate::dashboard::notices::strip;
 use crate::dashboard::notices::strip::NoticeStrip;
@@ -52,6 +53,8 @@ pub struct ViewSource<'a> {
     pub entries: &'a [&'a AuditEntry],
     /// The failures that its pods pushed.
     pub reported: &'a [RememberedExchange],
+    /// The split that covers it.
+    pub versions: Versions,
     /// The reader's time zone.
     pub zone: &'a Zone,
 }
@@ -69,6 +72,8 @@ pub struct EndpointView {
     pub strip: NoticeStrip,
     /// The rule in force.
     pub rule: RuleCells,
+    /// The sides of a split.
+    pub versions: Versions,
     /// The latency heatmap.
     pub heatmap: HeatmapCells,
     /// The axis of the heatmap.
@@ -170,6 +175,7 @@ impl EndpointView {
             words: Words::of(sight, &marks, &copies),
             strip: strip::of_service(snapshot, (&row.namespace, &row.service), Root::ABOVE),
             rule: RuleCells::of(&row.switch, snapshot.taken_ms, sight.zone),
+            versions: sight.versions.clone(),
             heatmap,
             octaves,
             stacked: stacked::stacked(columns, sight.zone),
@@ -193,11 +199,13 @@ impl EndpointView {
         cells.show("numbers", &self.numbers);
         cells.show("words", &self.words);
         cells.show("rule", &self.rule);
+        cells.show("split", &self.versions.card);
         cells.show("heatmap", &self.heatmap);
         cells.show("stacked", &self.stacked);
         cells.show("spread", &self.spread);
         cells.show("facts", &self.facts);
         cells.show_each("notice", &self.strip);
+        cells.show_each("side", &self.versions.sides);
         cells.show_each("octave", &self.octaves);
         cells.show_each("tick", &self.ticks);
         cells.show_each("mark", &self.marks.each);

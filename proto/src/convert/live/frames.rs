@@ -1,17 +1,18 @@
 //! Decodes reports in place: the header fields and definitions first, then row by row.
 
 use mesh::exchange::Exchange;
-use mesh::report::{Coverage, Report, RuleTotals};
+use mesh::report::{Coverage, Report};
 use mesh::rule::RULES_MAX;
-use mesh::workload::NAME_BYTES_MAX;
+use mesh::rule_totals::SIDES_MAX;
 
 use crate::convert::callers::callers;
 use crate::convert::exchanges::exchange;
 use crate::convert::fields::{FieldValue, Fields};
 use crate::convert::live::{Decoder, ROWS_MAX, SAMPLES_MAX};
 use crate::convert::report_buffer::ReportBuffer;
+use crate::convert::rule_totals::read_rule_totals;
 use crate::convert::stats::read;
-use crate::convert::{InvalidMessage, at_most, name};
+use crate::convert::{InvalidMessage, at_most};
 use crate::wire;
 
 /// Whether a report has samples or callers besides its rows.
@@ -58,8 +59,8 @@ impl Decoder {
                 9 => *control_ms = value.number("control_ms")?,
                 10 => {
                     at_most("rules", report.rules.len() + 1, RULES_MAX)?;
-                    let wire::RuleTotals { rule, acted, shadowed, failed } = value.message("rules")?;
-                    report.rules.push(RuleTotals { rule: name("rules.rule", rule, NAME_BYTES_MAX)?, acted, shadowed, failed });
+                    report.rules.push(read_rule_totals(value.bytes("rules")?)?);
+                    at_most("rules.own", report.rules.iter().filter(|rule| rule.sides.is_some()).count(), SIDES_MAX)?;
                 }
                 7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
                 _ => {}
