@@ -28,6 +28,7 @@ pub mod context;
 pub mod decide;
 pub mod decorate;
 pub mod error_response;
+mod hold;
 pub(crate) mod max_forwards;
 pub mod options;
 pub mod shared_counters;

@@ -13,7 +13,7 @@ use crate::recorder::endpoint_limiter::{Admission, AdmitReason, EndpointLimiter}
 use crate::recorder::row::RecorderRow;
 use crate::recorder::row_index::{OTHER, RowIndex};
 use crate::recorder::table::Table;
-use crate::rulebook::{Covering, Rulebook, TimedRule, pinned};
+use crate::rulebook::{MatchedRules, Rulebook, TimedRule, pinned};
 
 pub mod completed_exchange;
 pub mod endpoint_limiter;
@@ -45,7 +45,7 @@ pub struct PlacedRequest {
     /// Its endpoint.
     pub endpoint: Rc<Endpoint>,
     /// The rules for its endpoint.
-    pub covering: Option<Covering>,
+    pub covering: Option<MatchedRules>,
 }
 
 impl Default for Recorder {
@@ -76,7 +76,7 @@ impl Recorder {
         match self.table.find(method, &self.route) {
             Some(place) => {
                 let row = self.table.row(place);
-                let covering = self.rulebook.guarded(row.rules.clone(), (method, target, &self.route));
+                let covering = self.rulebook.with_guards(row.rules.clone(), (method, target, &self.route));
                 PlacedRequest { place, endpoint: Rc::clone(&row.endpoint), covering }
             }
             None => self.place_unknown(method, target),
@@ -120,7 +120,7 @@ impl Recorder {
         self.rulebook = Rulebook::new(rules, (&self.protected, &[&self.commanded, &self.fixed]));
         self.fold();
         for row in &mut self.table.rows_mut()[1..] {
-            row.rules = self.rulebook.covering(row.endpoint.method(), row.endpoint.route());
+            row.rules = self.rulebook.matching(row.endpoint.method(), row.endpoint.route());
         }
     }
 
@@ -132,8 +132,8 @@ impl Recorder {
 
     /// Returns the place of a request whose endpoint, `method` and `self.route`, has no row on this worker.
     fn place_unknown(&mut self, method: &str, target: &str) -> PlacedRequest {
-        let covering = self.rulebook.covering(method, &self.route);
-        let covering = self.rulebook.guarded(covering, (method, target, &self.route));
+        let covering = self.rulebook.matching(method, &self.route);
+        let covering = self.rulebook.with_guards(covering, (method, target, &self.route));
         let Ok(endpoint) = Endpoint::named(method, &self.route) else {
             return PlacedRequest { place: OTHER, endpoint: Rc::clone(&self.table.row(OTHER).endpoint), covering };
         };
@@ -152,7 +152,7 @@ impl Recorder {
             Admission::Other => OTHER,
             Admission::Own => {
                 let mut row = RecorderRow::new(Rc::clone(endpoint), routes::is_file(path));
-                row.rules = self.rulebook.covering(endpoint.method(), endpoint.route());
+                row.rules = self.rulebook.matching(endpoint.method(), endpoint.route());
                 self.table.insert(row)
             }
         }

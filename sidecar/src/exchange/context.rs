@@ -23,7 +23,7 @@ use crate::head::{HeadFault, HeadLimits};
 use crate::protocol::Protocol;
 use crate::recorder::completed_exchange::{Author, CompletedExchange};
 use crate::recorder::{PlacedRequest, Recorder};
-use crate::rulebook::{Covering, TimedRule};
+use crate::rulebook::{MatchedRules, TimedRule};
 use crate::socket::buffered_conn::SCRATCH_BYTES;
 use crate::socket::deadlines::Deadlines;
 use crate::timeouts::Timeouts;
@@ -72,11 +72,11 @@ pub enum Lifecycle {
     /// It serves normally.
     Open,
     /// It serves, but closes each connection after its exchange.
-    Leaving,
+    NoKeepAlive,
     /// It finishes exchanges in progress.
     Draining,
     /// It aborts exchanges in progress.
-    Ending,
+    Aborting,
 }
 
 /// Buffers shared by all connections of a worker. A borrow must end before the next await point.
@@ -112,7 +112,7 @@ impl WorkerContext {
     }
 
     /// Starts an exchange and counts it as in progress. Returns it with the rules for its endpoint.
-    pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<Covering>) {
+    pub fn begin(&self, method: &str, target: &str, now: Instant) -> (Box<Exchange>, Option<MatchedRules>) {
         let mut recorder = self.recorder.borrow_mut();
         let PlacedRequest { place, endpoint, covering } = recorder.place(method, target);
         recorder.begin(place);
@@ -221,13 +221,13 @@ impl WorkerContext {
     }
 
     /// Whether it accepts no new requests.
-    pub fn is_shut(&self) -> bool {
-        matches!(self.stage.get(), Lifecycle::Draining | Lifecycle::Ending)
+    pub fn refuses_requests(&self) -> bool {
+        matches!(self.stage.get(), Lifecycle::Draining | Lifecycle::Aborting)
     }
 
     /// Whether exchanges in progress must end now.
     pub fn is_ending(&self) -> bool {
-        self.stage.get() == Lifecycle::Ending
+        self.stage.get() == Lifecycle::Aborting
     }
 
     /// Why an exchange that ends early at this moment is aborted.

@@ -13,7 +13,7 @@ use crate::head::answer::{Answer, Edit};
 use crate::head::request::RequestHead;
 use crate::recorder::completed_exchange::Author;
 use crate::rulebook::rule_counts::RuleEvent;
-use crate::rulebook::{Covering, RuleEffect};
+use crate::rulebook::{MatchedRules, RuleEffect};
 
 /// What to do with a request.
 pub enum Action {
@@ -32,7 +32,7 @@ pub enum Action {
 pub fn decide(
     worker: &WorkerContext,
     exchange: &mut Exchange,
-    covering: Option<&Covering>,
+    covering: Option<&MatchedRules>,
     head: &RequestHead<'_, '_>,
 ) -> Action {
     if let Some(covering) = covering
@@ -70,7 +70,7 @@ async fn answer_after(hold: Hold, answer: Answer) -> Released {
 
 /// Applies the rules of its endpoint to an exchange that has started: returns the response of the first that turns it off,
 /// or remembers those whose decorators see the exchange.
-pub fn apply_rules(exchange: &mut Exchange, covering: &Covering) -> Option<Answer> {
+pub fn apply_rules(exchange: &mut Exchange, covering: &MatchedRules) -> Option<Answer> {
     for rule in covering.iter().filter(|rule| rule.applies(exchange.caller, exchange.started)) {
         match (&rule.effect, rule.mode()) {
             (RuleEffect::Decorate(_), _) => {

@@ -10,6 +10,7 @@ use crate::decorator::forward_plan::ForwardPlan;
 use crate::decorator::request::Request;
 use crate::decorator::response::{RequestFacts, Response};
 use crate::decorator::{Decorator, EndedExchange, FailureMode, Hold, Released, Step};
+use crate::exchange::hold::{HoldEnd, bounded};
 use crate::exchange::shared_counters::SharedCounters;
 use crate::exchange::{AppliedRule, Exchange, error_response};
 use crate::head::answer::{Answer, Edit};
@@ -201,19 +202,28 @@ pub fn is_guarded(decorators: Decorators<'_>, exchange: &Exchange) -> bool {
     })
 }
 
-/// A hold whose response names its decorator, and which is counted if a guard answers.
+/// A hold that is bounded, whose response names its decorator, and which is counted if a guard answers or it takes too long.
 fn watched(hold: Hold, decorator: &dyn Decorator, rule: Option<&AppliedRule>) -> Hold {
-    let is_guard = decorator.failure_mode() == FailureMode::Closed;
-    let counts = rule.filter(|_| is_guard).map(|applied| Arc::clone(&applied.rule.counts));
+    let mode = decorator.failure_mode();
+    let counts = rule.map(|applied| Arc::clone(&applied.rule.counts));
     let name = decorator.name().to_owned();
     Box::pin(async move {
-        match hold.await {
-            Released::Answer(answer) => {
-                if let Some(counts) = counts {
-                    counts.add(RuleEvent::Acted);
+        let count = |event| counts.iter().for_each(|counts| counts.add(event));
+        let released = match bounded(hold, mode).await {
+            HoldEnd::Decided(released) => {
+                if mode == FailureMode::Closed && matches!(released, Released::Answer(_)) {
+                    count(RuleEvent::Acted);
                 }
-                Released::Answer(marked(answer, &name))
+                released
             }
+            HoldEnd::TooLong(released) => {
+                count(RuleEvent::Failed);
+                tracing::warn!(decorator = name, "the decorator held a request for too long");
+                released
+            }
+        };
+        match released {
+            Released::Answer(answer) => Released::Answer(marked(answer, &name)),
             passed @ Released::Pass(_) => passed,
         }
     })

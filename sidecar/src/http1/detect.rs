@@ -96,7 +96,7 @@ async fn connect_and_wait(connection: &mut Http1Connection, worker: &WorkerConte
 }
 
 fn poll_first_sender(connection: &mut Http1Connection, cx: &mut Context<'_>, upstream: &mut BufferedConn) -> Poll<FirstSender> {
-    if connection.timer.has_expired() || connection.worker.is_shut() {
+    if connection.timer.has_expired() || connection.worker.refuses_requests() {
         return Poll::Ready(FirstSender::Neither);
     }
     let worker = Rc::clone(&connection.worker);

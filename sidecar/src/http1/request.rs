@@ -63,7 +63,7 @@ pub(super) fn poll_request(connection: &mut Http1Connection, cx: &mut Context<'_
             }
         }
         let filled = match connection.downstream.poll_fill(cx, &mut scratch.input) {
-            Poll::Pending if is_idle && worker.is_shut() => return poll_drain_idle(connection),
+            Poll::Pending if is_idle && worker.refuses_requests() => return poll_drain_idle(connection),
             Poll::Pending => return Poll::Pending,
             Poll::Ready(Err(_)) => return Poll::Ready(RequestAction::Close),
             Poll::Ready(Ok(filled)) if filled.length == 0 => return Poll::Ready(RequestAction::Close),

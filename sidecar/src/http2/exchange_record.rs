@@ -17,7 +17,7 @@ use crate::head::answer::{Answer, Audience, Edit, reason_of};
 use crate::head::request::RequestHead;
 use crate::http2::grpc;
 use crate::recorder::completed_exchange::Author;
-use crate::rulebook::Covering;
+use crate::rulebook::MatchedRules;
 use crate::timeouts::Timeouts;
 use crate::upstream::service_pools::ServicePools;
 
@@ -47,7 +47,7 @@ impl ExchangeRecord {
         head: &RequestHead<'_, '_>,
         grpc: Grpc,
         now: Instant,
-    ) -> (Self, Option<Covering>) {
+    ) -> (Self, Option<MatchedRules>) {
         let (mut exchange, covering) = worker.begin(head.method, head.target, now);
         exchange.caller = Some(caller);
         exchange.trace = head.traceparent();
@@ -123,7 +123,7 @@ impl ExchangeRecord {
     }
 
     /// Decides whether to forward the request, and records who answers it.
-    pub(super) fn decide(&mut self, covering: Option<&Covering>, head: &RequestHead<'_, '_>) -> Action {
+    pub(super) fn decide(&mut self, covering: Option<&MatchedRules>, head: &RequestHead<'_, '_>) -> Action {
         let Some(exchange) = &mut self.exchange else { return Action::Forward(Vec::new()) };
         decide(&self.worker, exchange, covering, head)
     }

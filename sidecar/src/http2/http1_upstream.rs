@@ -31,11 +31,11 @@ pub(super) struct Http1Upstream {
     pub(super) service: Rc<ServicePools>,
     framing: RequestFraming,
     asked: ResponseTo,
-    response: Response,
+    response: Http1ResponseState,
 }
 
 /// How far the response has come.
-enum Response {
+enum Http1ResponseState {
     /// Nothing has arrived.
     Silent,
     /// A part of its head, or an interim response, has arrived.
@@ -49,9 +49,9 @@ enum Response {
     },
 }
 
-/// What a step has done.
+/// What a call has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum IoProgress {
     /// Nothing: a socket or a window is not ready.
     Blocked,
     /// Bytes were moved.
@@ -92,18 +92,19 @@ impl Http1Upstream {
         let Upstream { mut peer, origin } = upstream;
         // An error shows when the response is read: the service may have answered before it closed.
         let _ = peer.send(cx, &head, &[]);
-        Ok(Self { peer, origin, service, framing, asked, response: Response::Silent })
+        Ok(Self { peer, origin, service, framing, asked, response: Http1ResponseState::Silent })
     }
 
     /// The connection, if it can serve another exchange: this one is over, and left nothing behind.
     pub(super) fn into_reusable(self, exchange: &ProxiedExchange) -> Option<BufferedConn> {
-        let is_over = matches!(self.response, Response::Complete { is_persistent: true }) && exchange.request.is_ended();
+        let is_over =
+            matches!(self.response, Http1ResponseState::Complete { is_persistent: true }) && exchange.request.is_ended();
         (is_over && self.peer.is_flushed() && !self.peer.has_unread() && !self.peer.has_ended).then_some(self.peer)
     }
 
     /// Whether the whole response has arrived.
     pub(super) fn is_complete(&self) -> bool {
-        matches!(self.response, Response::Complete { .. })
+        matches!(self.response, Http1ResponseState::Complete { .. })
     }
 
     /// Sends what has arrived of the request.
@@ -114,18 +115,18 @@ impl Http1Upstream {
         stream: StreamId,
         exchanges: &mut Exchanges,
         downstream: &mut Connection,
-    ) -> Step {
-        let Some(exchange) = exchanges.open.get_mut(&stream) else { return Step::Blocked };
+    ) -> IoProgress {
+        let Some(exchange) = exchanges.open.get_mut(&stream) else { return IoProgress::Blocked };
         if !exchange.request.has_waiting() && !exchange.request.has_waiting_bytes() {
             let _ = self.peer.poll_flush(cx);
-            return Step::Blocked;
+            return IoProgress::Blocked;
         }
         match self.peer.poll_flush(cx) {
-            Poll::Pending => return Step::Blocked,
+            Poll::Pending => return IoProgress::Blocked,
             // The service accepts no more. Its response may have arrived anyway.
             Poll::Ready(Err(_)) => {
                 exchange.request.discard(downstream, &mut exchanges.ahead);
-                return Step::Blocked;
+                return IoProgress::Blocked;
             }
             Poll::Ready(Ok(())) => {}
         }
@@ -136,7 +137,7 @@ impl Http1Upstream {
             http1_messages::end(&mut scratch.output, self.framing, &trailers);
         }
         let _ = self.peer.send(cx, &scratch.output, &[]);
-        Step::Moved
+        IoProgress::Moved
     }
 
     /// Reads the response, unless the client has not read what came before.
@@ -147,33 +148,33 @@ impl Http1Upstream {
         stream: StreamId,
         exchanges: &mut Exchanges,
         downstream: &mut Connection,
-    ) -> Result<Step, Http1Failure> {
+    ) -> Result<IoProgress, Http1Failure> {
         let is_unread = exchanges.open.get(&stream).is_none_or(|exchange| exchange.response.has_waiting_bytes());
-        let has_begun = matches!(self.response, Response::Body { .. });
+        let has_begun = matches!(self.response, Http1ResponseState::Body { .. });
         // A client with a closed window gets nothing, so nothing is read for it.
         if self.is_complete() || is_unread || (has_begun && downstream.send_room(stream) == 0) {
-            return Ok(Step::Blocked);
+            return Ok(IoProgress::Blocked);
         }
         let filled = match self.peer.poll_fill(cx, &mut scratch.input) {
-            Poll::Pending => return Ok(Step::Blocked),
+            Poll::Pending => return Ok(IoProgress::Blocked),
             Poll::Ready(Err(_)) => return Err(self.closed(exchanges.open.get(&stream).map(Box::as_ref))),
             Poll::Ready(Ok(filled)) => filled,
         };
         let input = &scratch.input[..filled.length];
         let mut used = 0;
-        if !matches!(self.response, Response::Body { .. }) {
+        if !matches!(self.response, Http1ResponseState::Body { .. }) {
             if filled.length == 0 {
                 return Err(self.closed(exchanges.open.get(&stream).map(Box::as_ref)));
             }
             match self.read_heads(input, stream, exchanges, downstream)? {
                 Some(length) => used = length,
                 None if filled.ended => return Err(self.closed(exchanges.open.get(&stream).map(Box::as_ref))),
-                None => return Ok(Step::Moved),
+                None => return Ok(IoProgress::Moved),
             }
         }
         scratch.output.clear();
         let is_passed = exchanges.open.get(&stream).is_some_and(|exchange| exchange.route == Route::Http1);
-        let Response::Body { body, is_persistent } = &mut self.response else { return Ok(Step::Moved) };
+        let Http1ResponseState::Body { body, is_persistent } = &mut self.response else { return Ok(IoProgress::Moved) };
         let carried = body.carry(&input[used..], &mut scratch.output).map_err(|fault| Http1Failure::Invalid(fault.0))?;
         if filled.ended && body.ends_by_closing() {
             body.close(&mut Vec::new());
@@ -190,11 +191,11 @@ impl Http1Upstream {
         }
         if is_done {
             self.peer.unread(&input[used + carried.consumed..]);
-            self.response = Response::Complete { is_persistent: *is_persistent };
+            self.response = Http1ResponseState::Complete { is_persistent: *is_persistent };
         } else if filled.ended {
             return Err(Http1Failure::BrokenOff);
         }
-        Ok(Step::Moved)
+        Ok(IoProgress::Moved)
     }
 
     /// Handles all complete heads. Returns their length if the final one is among them.
@@ -206,10 +207,10 @@ impl Http1Upstream {
         downstream: &mut Connection,
     ) -> Result<Option<usize>, Http1Failure> {
         let worker = Rc::clone(&exchanges.worker);
-        if matches!(self.response, Response::Silent) && speaks_http2(input) {
+        if matches!(self.response, Http1ResponseState::Silent) && speaks_http2(input) {
             return Err(Http1Failure::SpeaksHttp2);
         }
-        self.response = Response::Begun;
+        self.response = Http1ResponseState::Begun;
         let mut used = 0;
         loop {
             let mut slots = worker.limits().slots();
@@ -260,7 +261,7 @@ impl Http1Upstream {
         if head.connectivity.names_others {
             body.drop_trailers();
         }
-        self.response = Response::Body { body, is_persistent };
+        self.response = Http1ResponseState::Body { body, is_persistent };
         worker.note_http();
         let Some(exchange) = exchanges.open.get_mut(&stream) else { return };
         exchange.record.record_response_start();
@@ -282,9 +283,9 @@ impl Http1Upstream {
     fn closed(&self, exchange: Option<&ProxiedExchange>) -> Http1Failure {
         let is_idempotent = exchange.is_some_and(|exchange| exchange.is_idempotent);
         match self.response {
-            Response::Silent if self.origin == ConnectionOrigin::Pooled && is_idempotent => Http1Failure::Stale,
-            Response::Silent | Response::Begun => Http1Failure::Closed,
-            Response::Body { .. } | Response::Complete { .. } => Http1Failure::BrokenOff,
+            Http1ResponseState::Silent if self.origin == ConnectionOrigin::Pooled && is_idempotent => Http1Failure::Stale,
+            Http1ResponseState::Silent | Http1ResponseState::Begun => Http1Failure::Closed,
+            Http1ResponseState::Body { .. } | Http1ResponseState::Complete { .. } => Http1Failure::BrokenOff,
         }
     }
 }

@@ -29,7 +29,7 @@ impl Ledger {
         let known = self.baseline();
         let Some(windows) = &mut self.windows else { return };
         if mark < known.id {
-            windows.take_back(known, mark);
+            windows.restore(known, mark);
         }
         windows.begin_stream(mark, in_flight_max);
     }
@@ -37,7 +37,7 @@ impl Ledger {
     /// Closes the open window if its time is over. Counts collected just before still belong to it: they are from the
     /// second before, and how they divide over the boundary is not known.
     pub fn turn(&mut self, now: Moment) {
-        if self.windows.as_mut().is_some_and(|windows| windows.over(now).is_some()) {
+        if self.windows.as_mut().is_some_and(|windows| windows.slot_to_close(now).is_some()) {
             self.close_window(now);
         }
     }

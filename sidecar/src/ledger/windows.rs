@@ -42,7 +42,7 @@ pub struct UnackedWindows {
     /// The last slot of the last closed window.
     last: u64,
     /// The last slot handed to any stream. Windows up to it may be on disk without an ack, so they never change.
-    handed: u64,
+    last_sent_slot: u64,
     /// The last slot that the reports of this stream cover.
     received: u64,
     /// When the window at the mark ended.
@@ -104,7 +104,7 @@ enum WindowOrigin {
 
 impl UnackedWindows {
     /// The slot of the open window, if its time is over. The wall clock closes it only by moving forward.
-    pub fn over(&mut self, now: Moment) -> Option<u64> {
+    pub fn slot_to_close(&mut self, now: Moment) -> Option<u64> {
         let slot = slot_of(now.unix_ms).min(SLOT_MAX);
         let open = *self.open.get_or_insert(OpenWindow { slot: slot.max(self.last + 1), since: now.at });
         let is_over = slot > open.slot || now.at.saturating_duration_since(open.since) >= OPEN_MAX;
@@ -134,7 +134,7 @@ impl UnackedWindows {
 
     /// Merges the two neighbours that span the least, the oldest such pair: so the whole past has the same resolution.
     fn merge_neighbours(&mut self) -> bool {
-        let from = self.held.partition_point(|held| held.window.last_slot() <= self.handed);
+        let from = self.held.partition_point(|held| held.window.last_slot() <= self.last_sent_slot);
         let spanned = |at: &usize| self.held[at + 1].window.last_slot().saturating_sub(self.held[*at].window.id);
         let Some(at) = (from..self.held.len().saturating_sub(1)).min_by_key(spanned) else { return false };
         let Some(next) = self.held.remove(at + 1) else { return false };
@@ -171,7 +171,7 @@ impl UnackedWindows {
     /// Handles a control plane with less on disk than it had acked, because its store was lost. If it has nothing of
     /// this process, everything known is held again, as one window. If it is an older copy, the missing part cannot be
     /// computed here: it is lost, and its slots are counted.
-    pub fn take_back(&mut self, lost: Window, mark: u64) {
+    pub fn restore(&mut self, lost: Window, mark: u64) {
         let ended = self.mark_ended.take();
         self.numbers.mark = mark;
         if mark > 0 {
@@ -202,7 +202,7 @@ impl UnackedWindows {
 
     /// Drops windows that are on disk. An ack beyond what was ever sent is clamped.
     pub fn ack(&mut self, mark: u64) {
-        let mark = mark.min(self.handed);
+        let mark = mark.min(self.last_sent_slot);
         let durable = self.held.partition_point(|held| held.window.last_slot() <= mark);
         for held in self.held.drain(..durable) {
             (self.numbers.mark, self.mark_ended) = (held.window.last_slot(), held.lived.ended);
@@ -222,7 +222,7 @@ impl UnackedWindows {
     pub fn hand_over(&mut self, sent: u64) -> Option<(Window, Lived)> {
         let next = self.next(sent)?;
         let (window, lived) = (next.window.clone(), next.lived);
-        self.handed = self.handed.max(window.last_slot());
+        self.last_sent_slot = self.last_sent_slot.max(window.last_slot());
         Some((window, lived))
     }
 
@@ -240,7 +240,7 @@ impl UnackedWindows {
     /// Renames endpoints. Windows that were handed over keep the names that they were sent with.
     pub fn rename(&mut self, renamed: &BTreeMap<Endpoint, Endpoint>) {
         for held in &mut self.held {
-            if held.window.last_slot() > self.handed {
+            if held.window.last_slot() > self.last_sent_slot {
                 held.window.rename(|old| renamed.get(old).cloned());
             } else {
                 held.rename(renamed);

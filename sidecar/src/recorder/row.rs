@@ -10,7 +10,7 @@ use mesh::report::{EndpointReport, Seen};
 use crate::recorder::completed_exchange::{Author, CompletedExchange};
 use crate::recorder::recent::RecentExchanges;
 use crate::recorder::row_index::RowIndex;
-use crate::rulebook::Covering;
+use crate::rulebook::MatchedRules;
 
 pub(super) struct RecorderRow {
     pub(super) endpoint: Rc<Endpoint>,
@@ -25,7 +25,7 @@ pub(super) struct RecorderRow {
     seen: Option<Seen>,
     callers: Callers,
     recent: RecentExchanges,
-    pub(super) rules: Option<Covering>,
+    pub(super) rules: Option<MatchedRules>,
 }
 
 impl RecorderRow {

@@ -27,7 +27,7 @@ fn book(rules: &[Rule]) -> Rulebook {
 }
 
 fn ids(book: &Rulebook, method: &str, route: &str) -> Vec<String> {
-    book.covering(method, route)
+    book.matching(method, route)
         .into_iter()
         .flat_map(|rules| rules.iter().map(|rule| rule.id.to_string()).collect::<Vec<_>>())
         .collect()
@@ -58,7 +58,7 @@ fn a_prefix_outlives_a_shorter_rule_for_one_endpoint_below_it() {
     let now = Instant::now();
     let one = TimedRule { lapses: Some(now + Duration::from_secs(1)), ..TimedRule::without_limit(one) };
     let book = Rulebook::new(&[TimedRule::without_limit(prefix("a", "/a/*")), one], (&[], &[]));
-    let covering = book.covering("GET", "/a/b").unwrap();
+    let covering = book.matching("GET", "/a/b").unwrap();
     let first = |at: Instant| covering.iter().find(|rule| !rule.has_lapsed(at)).map(|rule| rule.id.to_string());
     assert_eq!(first(now).as_deref(), Some("one"));
     assert_eq!(first(now + Duration::from_secs(2)).as_deref(), Some("a"));
@@ -82,7 +82,7 @@ fn no_name_and_no_spelling_of_a_path_gets_around_a_guard() {
     let protected = ["/healthz".to_owned()];
     let count = |route: &str, target: &str, counted: &str| {
         let book = Rulebook::new(&[guard(route)], (&protected, &[&pins]));
-        book.guarded(book.covering("GET", counted), ("GET", target, counted)).map_or(0, |rules| rules.len())
+        book.with_guards(book.matching("GET", counted), ("GET", target, counted)).map_or(0, |rules| rules.len())
     };
     for (target, counted) in [
         ("/admin", "/{page}"),
@@ -114,6 +114,6 @@ fn no_name_and_no_spelling_of_a_path_gets_around_a_guard() {
         (&[], &[]),
     );
     for (method, applies) in [("GET", 1), ("HEAD", 1), ("CONNECT", 1), ("POST", 0)] {
-        assert_eq!(get.guarded(None, (method, "/report", "/report")).map_or(0, |rules| rules.len()), applies, "{method}");
+        assert_eq!(get.with_guards(None, (method, "/report", "/report")).map_or(0, |rules| rules.len()), applies, "{method}");
     }
 }

@@ -103,7 +103,7 @@ impl Thread {
             if self.worker.is_ending() {
                 return self.end_drain(); // Connections that still do not end are dropped with the thread.
             }
-            self.worker.enter(Lifecycle::Ending);
+            self.worker.enter(Lifecycle::Aborting);
         }
     }
 
@@ -117,7 +117,7 @@ impl Thread {
                 let _ = done.send(());
             }
             WorkerCommand::StopKeepAlive(done) => {
-                self.worker.enter(Lifecycle::Leaving);
+                self.worker.enter(Lifecycle::NoKeepAlive);
                 let _ = done.send(());
             }
             WorkerCommand::StopAccepting(done) => {

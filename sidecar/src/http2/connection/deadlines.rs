@@ -112,7 +112,7 @@ pub(super) fn check_lifecycle(
         connection.upstreams.release_all(&connection.worker, now);
     }
     // A client that connects while the sidecar prepares to leave does not know of it, so its first request is served.
-    let is_leaving = connection.worker.is_shut() || (connection.worker.is_draining() && connection.requests > 0);
+    let is_leaving = connection.worker.refuses_requests() || (connection.worker.is_draining() && connection.requests > 0);
     match connection.close_state {
         CloseState::Open if is_leaving => {
             connection.downstream.drain();

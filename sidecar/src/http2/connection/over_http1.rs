@@ -10,7 +10,7 @@ use crate::decorator::retry_policy::RetryCause;
 use crate::exchange::context::Scratch;
 use crate::exchange::error_response;
 use crate::http2::connection_state::{ConnectionState, OUTPUT_BYTES_MAX, Progress};
-use crate::http2::http1_upstream::{Http1Failure, Http1Upstream, Step};
+use crate::http2::http1_upstream::{Http1Failure, Http1Upstream, IoProgress};
 use crate::http2::proxied_exchange::{ResponseProgress, Route};
 use crate::http2::upstream_events::ATTEMPTS_MAX;
 use crate::upstream::http2::ServiceProtocol;
@@ -50,8 +50,8 @@ fn serve_one_over_http1(
     let (exchanges, downstream) = (&mut connection.exchanges, &mut connection.downstream);
     let sent = http1.send_request(cx, scratch, stream, exchanges, downstream);
     let is_unread = downstream.output().len() > OUTPUT_BYTES_MAX;
-    let read = if is_unread { Step::Blocked } else { http1.read_response(cx, scratch, stream, exchanges, downstream)? };
-    Ok(if (sent, read) == (Step::Blocked, Step::Blocked) { Progress::None } else { Progress::Some })
+    let read = if is_unread { IoProgress::Blocked } else { http1.read_response(cx, scratch, stream, exchanges, downstream)? };
+    Ok(if (sent, read) == (IoProgress::Blocked, IoProgress::Blocked) { Progress::None } else { Progress::Some })
 }
 
 /// Keeps the connection while its exchange needs it. After the response, it goes back to the worker if it can be used
