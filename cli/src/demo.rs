@@ -6,11 +6,12 @@ mod ready;
 mod shop;
 mod summary;
 mod supervisor;
+mod tour;
 mod traffic;
 mod welcome;
 
 use std::future::pending;
-use std::io::{Write, stdout};
+use std::io::{IsTerminal, Write, stdout};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::demo::pods::DemoPod;
 use crate::demo::shop::Shop;
 use crate::demo::summary::Counts;
 use crate::demo::supervisor::Supervisor;
+use crate::demo::tour::{Tour, TourServers};
+use crate::demo::traffic::tally::SentCounts;
 use crate::demo::traffic::{Entrances, Shoppers};
 use crate::interrupt::Interrupts;
 use crate::local_mesh::LocalMesh;
@@ -38,6 +41,9 @@ pub(crate) struct DemoOptions {
     /// Start the shop, but send it no requests.
     #[arg(long)]
     no_traffic: bool,
+    /// Show each decorator in front of the legacy service, step by step. Without a terminal, it ends after the last.
+    #[arg(long)]
+    tour: bool,
     /// End by itself after this time, such as 20s or 5m [default: at Ctrl-C].
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
@@ -54,7 +60,10 @@ pub(crate) async fn run(options: DemoOptions, paint: ColorMode, mut interrupts: 
     let traffic = if options.no_traffic { "none; every pod can be asked by hand" } else { traffic::IN_WORDS };
 
     let (listeners, home) = place.into_parts();
-    let supervisor = Supervisor::start(listeners, home.path())?;
+    let servers = options.tour.then(|| TourServers::start(home.path())).transpose()?;
+    let notifications_file = servers.as_ref().map(TourServers::notifications_file);
+    let supervisor = Supervisor::start(listeners, home.path(), notifications_file)?;
+    let tour = servers.as_ref().map(|_| Tour::new(&pods, dashboard, paint, interrupts.clone())).transpose()?;
     let words = welcome::words(paint, dashboard, supervisor.process_id(), &pods, traffic);
     let mut mesh = start(supervisor, home, pods, &stream_url);
     tokio::select! {
@@ -66,16 +75,29 @@ pub(crate) async fn run(options: DemoOptions, paint: ColorMode, mut interrupts: 
 
     let before = summary::counted_before(dashboard).await?;
     let shoppers = (!options.no_traffic).then(|| Shoppers::start(entrances, addresses)).transpose()?;
-    tokio::select! {
-        _ = interrupts.first() => {}
-        () = time_is_over(options.duration) => {}
+    let toured = tokio::select! {
+        _ = interrupts.first() => Ok(()),
+        () = time_is_over(options.duration) => Ok(()),
         ended = mesh.ended_early() => return Err(ended),
-    }
+        toured = guide(tour.as_ref().zip(servers.as_ref())) => toured,
+    };
+    let of_tour = tour.map(|tour| tour.sent()).unwrap_or_default();
     let output = match shoppers {
-        Some(shoppers) => print_counts(shoppers, &before, dashboard, paint).await,
+        Some(shoppers) => print_counts((shoppers, of_tour), &before, dashboard, paint).await,
         None => Ok(()),
     };
-    output.and(mesh.stop(PODS_LEAVE_WITHIN).await)
+    toured.and(output).and(mesh.stop(PODS_LEAVE_WITHIN).await)
+}
+
+/// Completes when the tour is over and there is no terminal; never without a tour.
+async fn guide(tour: Option<(&Tour, &TourServers)>) -> anyhow::Result<()> {
+    let Some((tour, servers)) = tour else { return pending().await };
+    tour.run(servers).await?;
+    if !stdout().is_terminal() {
+        return Ok(());
+    }
+    say("  That was the tour. The shop stays open; Ctrl-C ends everything.\n");
+    pending().await
 }
 
 fn start(supervisor: Supervisor, home: Home, pods: Vec<DemoPod>, stream_url: &Uri) -> LocalMesh {
@@ -91,8 +113,14 @@ fn start(supervisor: Supervisor, home: Home, pods: Vec<DemoPod>, stream_url: &Ur
     mesh
 }
 
-async fn print_counts(shoppers: Shoppers, before: &Counts, dashboard: SocketAddr, paint: ColorMode) -> anyhow::Result<()> {
-    let tally = shoppers.stop().await?;
+async fn print_counts(
+    (shoppers, of_tour): (Shoppers, SentCounts),
+    before: &Counts,
+    dashboard: SocketAddr,
+    paint: ColorMode,
+) -> anyhow::Result<()> {
+    let mut tally = shoppers.stop().await?;
+    tally.merge(of_tour);
     let comparison = summary::compare(tally, before, dashboard).await?;
     say(&format!("\n{}\n", comparison.words(paint)));
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use api::client::Client;
 use api::rules::Rule;
 use format::label::service_label;
@@ -68,12 +68,20 @@ impl EnableOptions {
         if let [id] = words.as_slice()
             && is_rule(id)
         {
+            let rule = client.rule(id).await?;
+            ensure!(
+                rule.action.disable_status().is_some(),
+                "turn {id} on: it is a {} and turns nothing off; `sitio undecorate {id}` takes it away",
+                rule.action.name()
+            );
             return Ok(vec![id.clone()]);
         }
         let rules = client.rules().await?.rules;
         let named = EndpointRef::find(client, self.namespace.as_deref(), &words).await?;
+        // A decorator of the same endpoint stays: it may guard it.
         let is_meant = |rule: &&Rule| {
-            rule.namespace == named.namespace
+            rule.action.disable_status().is_some()
+                && rule.namespace == named.namespace
                 && rule.service == named.service
                 && rule.scope == named.scope
                 && rule.method == named.method

@@ -1,6 +1,6 @@
 //! The `sitio` command: shows a mesh, turns its endpoints off and on, and runs programs behind a sidecar.
 
-// These macros panic when the output is closed; `say.rs` does not.
+// These macros panic when the output is closed; `stdout.rs` does not.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod audit;

@@ -23,6 +23,9 @@ use crate::stdout::{beside, say};
 /// The poll interval. A pod on a local network confirms within a few milliseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How long `--wait` waits if nothing else is said.
+const TIMEOUT_DEFAULT: &str = "30s";
+
 /// The number of pods that an error names.
 const NAMED_MAX: usize = 8;
 
@@ -34,7 +37,7 @@ pub(crate) struct WaitPolicy {
     #[arg(long)]
     pub(crate) wait: bool,
     /// How long to wait.
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = TIMEOUT_DEFAULT, value_parser = humantime::parse_duration)]
     timeout: Duration,
 }
 
@@ -72,6 +75,11 @@ enum Stand {
 }
 
 impl WaitPolicy {
+    /// Waits as long as is usual.
+    pub(crate) fn always() -> Self {
+        Self { wait: true, timeout: humantime::parse_duration(TIMEOUT_DEFAULT).expect("the default is a duration") }
+    }
+
     /// Waits if requested, and prints the rule.
     pub(crate) async fn see(
         &self,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use api::rule_results::Circuits;
 use api::rules::{Receipt, ReceiptState, Rule, RuleState, Rules};
 use decorators::selection::Mode;
 use format::label::service_label;
@@ -20,7 +21,9 @@ use crate::{complete, csv, moment};
 #[command(after_help = "Examples:
   sitio rules
   sitio rules r7          one rule, pod by pod
-  sitio rules -o wide")]
+  sitio rules -o wide
+
+ACTED: on how many requests the pods that run now have acted; in brackets, on how many a shadow would have.")]
 pub(crate) struct RulesOptions {
     /// Only this rule, by its id; one that has ended not too long ago, too.
     #[arg(value_name = "RULE", add = complete::rules())]
@@ -55,13 +58,14 @@ pub(crate) async fn run(options: RulesOptions, paint: ColorMode, interrupts: Int
     options.look.show(interrupts, page).await
 }
 
-const RULES: [Column<Rule>; 12] = [
+const RULES: [Column<Rule>; 13] = [
     kept(Column::words("RULE", |rule, _| Cell::new(&rule.id))),
     kept(Column::words("SERVICE", |rule, _| Cell::new(service_label(&rule.namespace, &rule.service)))),
     light(Column::words("METHOD", |rule, _| Cell::new(&rule.method))),
     kept(Column::words("ROUTE", |rule, _| Cell::new(&rule.route))),
     Column::numbers("STATUS", |rule, _| status(rule)),
     kept(Column::words("STATE", |rule, _| state(rule))),
+    light(Column::numbers("ACTED", |rule, _| Cell::new(acted(rule)))),
     Column::numbers("PODS", |rule, _| Cell::new(applied(rule))),
     Column::numbers("LEFT", |rule, now_ms| Cell::new(moment::left(rule.expires_at.as_deref(), now_ms))),
     wide(Column::numbers("AGE", |rule, now_ms| Cell::new(moment::lasting(Some(&rule.created_at), now_ms)))),
@@ -89,8 +93,37 @@ fn one(rule: &Rule, room: TableWidth, paint: ColorMode) -> String {
     });
     let warnings: Vec<String> = rule.warnings.iter().map(|warning| format!("\nnote: {}\n", plain(warning))).collect();
     let warnings = warnings.concat();
+    let results = results(rule);
     let receipts = table(&RECEIPTS, &rule.pods, "no pod is there that it is meant for", now_ms, room, paint);
-    format!("{head}{}{warnings}\n{receipts}", ended.unwrap_or_default())
+    format!("{head}{}{warnings}{results}\n{receipts}", ended.unwrap_or_default())
+}
+
+/// What it has done, if it has: the counts, the circuits of a circuit breaker, and both sides of a split.
+pub(crate) fn results(rule: &Rule) -> String {
+    let counts = [("acted on", rule.acted), ("would have acted on", rule.shadowed), ("failed on", rule.failed)];
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
+    let mut lines: Vec<String> =
+        counts.map(|(what, count)| format!("{what} {}", number::plural(count as usize, "request", "requests"))).collect();
+    if let Some(Circuits { closed, half_open, open }) = rule.circuits {
+        lines.push(format!("circuits of the pods: {closed} closed, {half_open} half-open, {open} open"));
+    }
+    for (side, counted) in rule.split.iter().flat_map(|split| [("service itself", &split.own), ("other address", &split.other)]) {
+        let latency = |ms: Option<f64>| number::latency(ms.map(|ms| ms * 1000.0)).words();
+        lines.push(format!(
+            "{side}: {} requests, {} failed, p50 {}, p99 {}",
+            number::count(counted.requests),
+            number::count(counted.failed),
+            latency(counted.p50_ms),
+            latency(counted.p99_ms)
+        ));
+    }
+    lines.extend(
+        rule.split.iter().flat_map(|split| [&split.errors, &split.latency]).map(|found| plain(&found.summary).to_string()),
+    );
+    match lines.as_slice() {
+        [] => String::new(),
+        lines => format!("\n{}\n", lines.join("\n")),
+    }
 }
 
 fn status(rule: &Rule) -> Cell {
@@ -98,6 +131,14 @@ fn status(rule: &Rule) -> Cell {
     let share = if rule.percent < 100 { format!(" {} %", rule.percent) } else { String::new() };
     let shadow = if rule.mode == Mode::Shadow { " shadow" } else { "" };
     Cell::new(format!("{name}{share}{shadow}"))
+}
+
+/// On how many requests it has acted; in brackets, on how many a shadow would have.
+fn acted(rule: &Rule) -> String {
+    match rule.mode {
+        Mode::Shadow => format!("({})", number::count(rule.shadowed)),
+        Mode::Enforce => number::count(rule.acted),
+    }
 }
 
 fn state(rule: &Rule) -> Cell {

@@ -86,7 +86,7 @@ async fn watch(
     loop {
         screen.draw(|frame| draw::all(frame, model, paint))?;
         let wish = tokio::select! {
-            event = events.next() => keys::wish(model, &event.context("read the keyboard: it is closed")??),
+            event = events.next() => keys::on_key(model, &event.context("read the keyboard: it is closed")??),
             // After a panic, the panic hook has already restored the terminal.
             output = asks.next_fetched() => asks.take(output.context("ask the control plane")?, model),
             () = screen.asked_to_stop() => KeyAction::Stop,

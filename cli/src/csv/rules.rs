@@ -5,7 +5,7 @@ use format::csv::{CsvCell, text};
 
 use crate::csv::{name, number, some, words};
 
-const HEADS: [&str; 15] = [
+const HEADS: [&str; 18] = [
     "rule",
     "revision",
     "namespace",
@@ -15,6 +15,9 @@ const HEADS: [&str; 15] = [
     "action",
     "status",
     "state",
+    "acted",
+    "shadowed",
+    "failed",
     "applied",
     "of",
     "created_at",
@@ -49,6 +52,9 @@ fn row(rule: &Rule) -> Vec<CsvCell> {
         words(action),
         CsvCell::number(status),
         name(&rule.state),
+        number(rule.acted),
+        number(rule.shadowed),
+        number(rule.failed),
         number(applied),
         number(there.count()),
         words(&rule.created_at),

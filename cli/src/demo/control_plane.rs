@@ -22,6 +22,9 @@ pub(crate) struct DemoControlPlaneOptions {
     /// Folder for everything that outlives this process.
     #[arg(long, value_name = "DIR")]
     data_dir: PathBuf,
+    /// File with the channels of notifications.
+    #[arg(long, value_name = "FILE")]
+    notifications_file: Option<PathBuf>,
     /// Process id of the demo.
     #[arg(long, value_name = "PID")]
     demo: i32,
@@ -32,7 +35,7 @@ pub(crate) async fn run(options: DemoControlPlaneOptions, mut interrupts: Interr
     die_with_the_demo()?;
     let (http, grpc) = (taken_over(stdin().as_fd())?, taken_over(stdout().as_fd())?);
     let drain = CancellationToken::new();
-    let here = AppOptions::in_folder(options.data_dir);
+    let here = AppOptions { notifications_file: options.notifications_file, ..AppOptions::in_folder(options.data_dir) };
     let control_plane = app::run(here, AppListeners { http, grpc, webhook: None }, drain.clone());
     tokio::pin!(control_plane);
     tokio::select! {

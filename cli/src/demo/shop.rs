@@ -18,6 +18,7 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
 use crate::demo::shop::catalogue::Catalogue;
+use crate::demo::shop::legacy::Version;
 use crate::demo::shop::orders::Orders;
 
 /// The services of the shop.
@@ -68,7 +69,7 @@ impl Shop {
             ShopService::Storefront => storefront::routes(self.catalogue),
             ShopService::Payments => payments::routes(self.orders),
             ShopService::Search => search::routes(self.catalogue),
-            ShopService::Legacy => legacy::routes(&self.catalogue),
+            ShopService::Legacy => legacy::routes(&self.catalogue, Version::Flaky),
         };
         let routes: Router = routes.route("/healthz", get(async || "ok\n"));
         let listener = tokio::net::TcpListener::from_std(listener).context("take over a service's listener")?;
@@ -76,6 +77,12 @@ impl Shop {
             .with_graceful_shutdown(drain.cancelled_owned())
             .await
             .with_context(|| format!("serve {service}"))
+    }
+
+    /// Serves the next version of the legacy service, for a split.
+    pub(crate) async fn serve_mended_legacy(self, listener: TcpListener) -> anyhow::Result<()> {
+        let listener = tokio::net::TcpListener::from_std(listener).context("take over a service's listener")?;
+        axum::serve(listener, legacy::routes(&self.catalogue, Version::Mended)).await.context("serve the next version of legacy")
     }
 }
 

@@ -29,8 +29,8 @@ pub(crate) struct Supervisor {
 impl Supervisor {
     /// Starts the process. This process keeps the listening sockets open too: without a control plane, connections wait
     /// in the kernel.
-    pub(crate) fn start(listeners: AppListeners, data_dir: &Path) -> anyhow::Result<Self> {
-        let program = Program::of_ours(listeners, data_dir)?;
+    pub(crate) fn start(listeners: AppListeners, data_dir: &Path, notifications_file: Option<&Path>) -> anyhow::Result<Self> {
+        let program = Program::of_ours(listeners, data_dir, notifications_file)?;
         Ok(Self { process: program.start()?, program, born: Instant::now(), deaths: Deaths::default() })
     }
 

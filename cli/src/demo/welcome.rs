@@ -13,7 +13,7 @@ pub(crate) fn words(paint: ColorMode, dashboard: SocketAddr, control_plane: u32,
     let title = paint.title("Sitio demo: a small shop, behind a mesh");
     let link = paint.link(format!("http://{dashboard}"));
     let sitio = sitio();
-    let url = if dashboard.port() == HTTP_PORT { String::new() } else { format!(" --url http://{dashboard}") };
+    let url = url_flag(dashboard);
     let typed = |words: &str| format!("       {}", paint.typed(format!("{sitio} {words}{url}")));
     let (top, stat, check) = (typed("top"), typed("stat"), typed("check"));
     let turn_off = typed("disable legacy GET /legacy/export --ttl 15m --reason 'trying the switch' --wait");
@@ -48,8 +48,13 @@ pub(crate) fn words(paint: ColorMode, dashboard: SocketAddr, control_plane: u32,
     )
 }
 
+/// The flag that names the dashboard, if it is not at the usual port.
+pub(super) fn url_flag(dashboard: SocketAddr) -> String {
+    if dashboard.port() == HTTP_PORT { String::new() } else { format!(" --url http://{dashboard}") }
+}
+
 /// The path by which a user can start this program from another terminal.
-fn sitio() -> String {
+pub(super) fn sitio() -> String {
     let program = env::current_exe().ok();
     let here = env::current_dir().ok();
     let path =

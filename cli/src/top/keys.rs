@@ -42,7 +42,7 @@ pub(super) enum KeyAction {
 }
 
 /// Applies an event to the model, and returns the action that remains.
-pub(super) fn wish(model: &mut Model, event: &Event) -> KeyAction {
+pub(super) fn on_key(model: &mut Model, event: &Event) -> KeyAction {
     // A resize takes effect at the next draw.
     let Event::Key(key) = event else { return KeyAction::Nothing };
     if key.kind == KeyEventKind::Release {
@@ -88,13 +88,13 @@ fn in_list(model: &mut Model, key: KeyCode) -> KeyAction {
         KeyCode::Char('?') => model.mode = Mode::Help,
         KeyCode::Enter => return look_into(model),
         KeyCode::Char('x') => switch(model),
-        KeyCode::Char(key) => return span(model, key),
+        KeyCode::Char(key) => return select_window(model, key),
         _ => {}
     }
     KeyAction::Nothing
 }
 
-fn span(model: &mut Model, key: char) -> KeyAction {
+fn select_window(model: &mut Model, key: char) -> KeyAction {
     let Some(span) = WindowKey::of_key(key) else { return KeyAction::Nothing };
     model.window = span;
     // Held answers are of the previous window, and must not be shown as this one.
@@ -146,7 +146,7 @@ fn in_detail(model: &mut Model, key: KeyCode) -> KeyAction {
         KeyCode::Esc | KeyCode::Backspace | KeyCode::Left => model.mode = Mode::List,
         KeyCode::Char('x') => switch(model),
         KeyCode::Char('p') => model.pause_or_go_on(),
-        KeyCode::Char(key) => return span(model, key),
+        KeyCode::Char(key) => return select_window(model, key),
         _ => {}
     }
     KeyAction::Nothing
@@ -229,7 +229,7 @@ mod tests {
     }
 
     fn press(model: &mut Model, keys: &[KeyCode]) -> KeyAction {
-        keys.iter().map(|key| wish(model, &Event::Key((*key).into()))).last().unwrap()
+        keys.iter().map(|key| on_key(model, &Event::Key((*key).into()))).last().unwrap()
     }
 
     fn letters(text: &str) -> Vec<KeyCode> {
@@ -290,8 +290,8 @@ mod tests {
         assert_eq!(press(&mut model, &letters("q")), KeyAction::Quit);
         let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
         press(&mut model, &letters("/"));
-        assert_eq!(wish(&mut model, &Event::Key(control_c)), KeyAction::Quit);
+        assert_eq!(on_key(&mut model, &Event::Key(control_c)), KeyAction::Quit);
         let control_z = KeyEvent::new(KeyCode::Char('z'), KeyModifiers::CONTROL);
-        assert_eq!(wish(&mut model, &Event::Key(control_z)), KeyAction::Stop);
+        assert_eq!(on_key(&mut model, &Event::Key(control_z)), KeyAction::Stop);
     }
 }

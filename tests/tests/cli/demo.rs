@@ -222,3 +222,32 @@ fn a_taken_port_is_one_clear_line_that_names_the_port() {
         assert!(said[0].contains(&port) && said[0].contains(flag), "{said:?}");
     }
 }
+
+#[test]
+fn the_tour_shows_every_decorator_and_its_requests_are_counted() {
+    let mut demo = Demo::start(&["--tour"]);
+
+    let status = demo.process.ended(SOON * 6);
+
+    let said = demo.process.stdout().join("\n");
+    assert_eq!(status.code(), Some(0), "{said}");
+    let titles = decorators::action::NAMES.iter().chain(&["notify"]).map(|name| format!("/12 {name}  "));
+    titles.for_each(|title| assert!(said.contains(&title), "{title}: {said}"));
+    for shown in [
+        "GET /legacy/export: 503 in ",
+        "<h1>404: look somewhere else</h1>",
+        "x-frame-options: SAMEORIGIN",
+        "rate-limit: acted on 2 requests",
+        "x-sitio-error: upstream-timeout",
+        "retry: acted on 3 requests",
+        "circuits of the pods: 1 closed, 0 half-open, 1 open",
+        "The error rates differ: the service itself fails more often",
+        "GET /legacy/report.csv: 401 in ",
+        "GET /.sitio/login/callback: 302 in ",
+        "firing: legacy is failing. ",
+        "they agree, endpoint by endpoint",
+    ] {
+        assert!(said.contains(shown), "{shown}: {said}");
+    }
+    assert!(!said.contains("Press Enter"), "without a terminal, it does not stop: {said}");
+}

@@ -18,10 +18,14 @@ fn the_commands_are_documented() {
     check("command-line.md", "sitio --help", &reference);
 }
 
+/// The indent of an option that has no short form.
+const OPTION_INDENT_MAX: usize = 6;
+
 /// The help text without the options that all commands share; the page lists these once.
 fn own_part(help: &str) -> String {
     let mut own = String::new();
     let mut is_shared = false;
+    let mut is_shared_option = false;
     for line in help.lines() {
         if line == "Control plane:" {
             is_shared = true;
@@ -29,7 +33,10 @@ fn own_part(help: &str) -> String {
             is_shared = false;
         }
         let words = line.trim_start();
-        if !is_shared && !words.starts_with("--color") && !words.starts_with("-h, --help") {
+        // The description of an option may go on for several lines, further right than any option begins.
+        let goes_on = line.len() - words.len() > OPTION_INDENT_MAX;
+        is_shared_option = words.starts_with("--color") || words.starts_with("-h, --help") || (is_shared_option && goes_on);
+        if !is_shared && !is_shared_option {
             own += line;
             own.push('\n');
         }

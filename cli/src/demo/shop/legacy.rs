@@ -1,6 +1,8 @@
 //! The legacy service: slow, with large responses, and a good candidate to turn off.
 
 use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,20 +28,33 @@ const EXPORT: Latency = Latency::around_ms(140, 0.4);
 const REPORT: Latency = Latency::around_ms(420, 0.3);
 const IMPORT: Latency = Latency::around_ms(210, 0.4);
 
+/// A version of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Every second answer about its status is 503.
+    Flaky,
+    /// The one after it.
+    Mended,
+}
+
 #[derive(Clone)]
 struct Papers {
     export: Bytes,
     report: Bytes,
+    version: Version,
+    /// Answers about its status so far.
+    statuses: Arc<AtomicU64>,
 }
 
-pub(super) fn routes(catalogue: &Catalogue) -> Router {
+pub(super) fn routes(catalogue: &Catalogue, version: Version) -> Router {
     let day = catalogue.to_csv();
     let export = day.repeat(EXPORT_BYTES_MIN.div_ceil(day.len()));
-    let papers = Papers { export: export.into(), report: day.into() };
+    let papers = Papers { export: export.into(), report: day.into(), version, statuses: Arc::default() };
     Router::new()
         .route("/legacy/export", get(export_all))
         .route("/legacy/report.csv", get(report))
         .route("/legacy/import", post(import))
+        .route("/legacy/status", get(status))
         .with_state(papers)
 }
 
@@ -60,6 +75,14 @@ async fn export_all(State(papers): State<Papers>) -> Response {
 async fn report(State(papers): State<Papers>) -> Response {
     REPORT.pass().await;
     ([(CONTENT_TYPE, "text/csv; charset=utf-8")], papers.report).into_response()
+}
+
+async fn status(State(papers): State<Papers>) -> (StatusCode, &'static str) {
+    let is_second = papers.statuses.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+    match papers.version {
+        Version::Flaky if is_second => (StatusCode::SERVICE_UNAVAILABLE, "busy\n"),
+        Version::Flaky | Version::Mended => (StatusCode::OK, "fine\n"),
+    }
 }
 
 async fn import(lines: String) -> Response {

@@ -21,6 +21,7 @@ pub(super) struct Program {
     path: PathBuf,
     listeners: AppListeners,
     data_dir: PathBuf,
+    notifications_file: Option<PathBuf>,
 }
 
 /// A running control plane. Dropping it kills the process.
@@ -32,9 +33,10 @@ pub(super) struct ControlPlaneChild {
 
 impl Program {
     /// Uses the current executable, which has a command for it.
-    pub(super) fn of_ours(listeners: AppListeners, data_dir: &Path) -> anyhow::Result<Self> {
+    pub(super) fn of_ours(listeners: AppListeners, data_dir: &Path, notifications_file: Option<&Path>) -> anyhow::Result<Self> {
         let path = env::current_exe().context("find the program of the control plane, which is this one")?;
-        Ok(Self { path, listeners, data_dir: data_dir.to_owned() })
+        let notifications_file = notifications_file.map(Path::to_owned);
+        Ok(Self { path, listeners, data_dir: data_dir.to_owned(), notifications_file })
     }
 
     /// Starts a process and passes the sockets as standard input and output.
@@ -46,6 +48,9 @@ impl Program {
         let (http, grpc) = (http.context("hand a socket over")?, grpc.context("hand a socket over")?);
         let mut command = Command::new(&self.path);
         command.args(["control-plane", "--demo", &getpid().as_raw_pid().to_string(), "--data-dir"]).arg(&self.data_dir);
+        if let Some(file) = &self.notifications_file {
+            command.arg("--notifications-file").arg(file);
+        }
         // In its own process group it does not receive Ctrl-C: the pods stop first.
         command.stdin(http).stdout(grpc).process_group(0).kill_on_drop(true);
         let child = command.spawn().with_context(|| format!("start {} again as the control plane", self.path.display()))?;

@@ -21,7 +21,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(super) fn new(service: ShopService, method: Method, path: String) -> Self {
+    pub(crate) fn new(service: ShopService, method: Method, path: String) -> Self {
         let mut route = String::new();
         write_route(&path, &mut route);
         let endpoint = Endpoint::named(method.as_str(), &route).expect("shoppers ask for well-formed paths");
