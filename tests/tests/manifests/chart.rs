@@ -11,7 +11,7 @@ use super::render::{Deploy, run, schema_faults, source, tool, with_all_component
 /// The values with which the chart and an overlay mean the same.
 const TOKEN: &str = "token.value=0123456789abcdef0123456789abcdef";
 const OPENSHIFT: [&str; 4] = [TOKEN, "fsGroup=null", "route.enabled=true", "image.repository=sitio-control-plane"];
-const ALL_COMPONENTS: [&str; 13] = [
+const ALL_COMPONENTS: [&str; 14] = [
     TOKEN,
     "ingress.enabled=true",
     "ingress.host=sitio.example.com",
@@ -25,6 +25,7 @@ const ALL_COMPONENTS: [&str; 13] = [
     "signIn.openid.roles=sitio-operators=operator\\,sitio-viewers=viewer",
     "signIn.openid.existingSecret=sitio-openid",
     "signIn.openid.caConfigMap=sitio-openid-ca",
+    "notifications.existingSecret=sitio-notifications",
 ];
 
 /// The label of the objects that the users of the manifests make themselves.

@@ -91,12 +91,14 @@ components:
   - ../../components/users
   - ../../components/openid
   - ../../components/openid-ca
+  - ../../components/notifications
 generatorOptions:
   disableNameSuffixHash: true
   labels: {app.kubernetes.io/name: sitio, app.kubernetes.io/component: own, app.kubernetes.io/part-of: own}
 secretGenerator:
   - {name: sitio-users, literals: [\"users.yaml=users: []\"]}
   - {name: sitio-metrics-token, literals: [token=0123456789abcdef0123456789abcdef]}
+  - {name: sitio-notifications, literals: [\"notifications.yaml=channels: []\"]}
   - {name: sitio-openid, literals: [client-secret=0123456789abcdef]}
 configMapGenerator:
   - {name: sitio-openid-ca, literals: [ca.crt=-----BEGIN CERTIFICATE-----]}
