@@ -1,6 +1,6 @@
 //! Notifications: watches the conditions of all services, and reports each once, over the channels of a file.
 //!
-//! One look a second compares what sidecars report with the notices that fire ([`lifecycle`]). What has changed becomes
+//! Once a second, what sidecars report is compared with the notices that fire ([`lifecycle`]). What has changed becomes
 //! messages ([`outbox`]) in the same transaction as the notices themselves, so that a restart neither forgets one nor
 //! reports it twice. [`delivery`] sends them.
 
@@ -15,7 +15,7 @@ use crate::model::principal::Namespaces;
 use crate::notifications::evidence::Sources;
 use crate::notifications::exchanges::{ServiceName, last_failures};
 use crate::notifications::file::NotificationsFile;
-use crate::notifications::lifecycle::{Absence, Lifecycle, Look, Transition};
+use crate::notifications::lifecycle::{Absence, Lifecycle, Observation, Transition};
 use crate::notifications::outbox::{ChannelCounts, DeliveryError, Outbox};
 use crate::notifications::settings::NotificationSettings;
 use crate::store::StoreError;
@@ -135,7 +135,7 @@ impl Notifications {
     }
 
     /// Reads the file again if it has changed, and takes in what is present now. It does file I/O, so it may block.
-    pub fn look(&self, sources: Sources<'_>, absence: Absence, now_ms: u64) {
+    pub fn observe(&self, sources: Sources<'_>, absence: Absence, now_ms: u64) {
         if let Some(file) = self.file.get() {
             file.refresh();
         }
@@ -149,7 +149,8 @@ impl Notifications {
         let unsaved = self.unsaved.lock().unwrap_or_else(PoisonError::into_inner);
         let mut ledger = self.lock();
         ledger.outbox.limit_times(now_ms);
-        let transitions = ledger.lifecycle.look(Look { evidence, absence, is_back: &is_back, now_ms }, &settings.timing);
+        let transitions =
+            ledger.lifecycle.observe(Observation { evidence, absence, is_back: &is_back, now_ms }, &settings.timing);
         let mut change = ledger.outbox.keep_channels(|name| settings.channel(name).is_some());
         change.add(ledger.apply(transitions, sources, &settings, now_ms));
         drop(ledger);

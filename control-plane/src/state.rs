@@ -150,7 +150,7 @@ impl AppState {
     pub fn watch_conditions(&self, now_ms: u64) {
         let sources = Sources { fleet: &self.fleet, timeline: &self.timeline, pushed: &self.histories.pushed };
         let absence = if self.recovery.waiting(Instant::now()).is_some() { Absence::Unknown } else { Absence::Known };
-        self.notifications.look(sources, absence, now_ms);
+        self.notifications.observe(sources, absence, now_ms);
     }
 
     /// Records the attached sidecars for the next control plane. It may write to disk, so it may

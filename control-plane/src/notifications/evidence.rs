@@ -33,7 +33,7 @@ pub struct Evidence {
     pub subject: NoticeSubject,
     /// The pods that are known to be concerned.
     pub pods: Vec<NoticePod>,
-    /// When it began, as far as this look shows, milliseconds since the Unix epoch.
+    /// When it began, as far as this observation shows, milliseconds since the Unix epoch.
     pub since_ms: u64,
     /// Until when it counts as present.
     pub until_ms: u64,

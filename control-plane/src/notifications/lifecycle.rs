@@ -17,7 +17,7 @@ pub const FIRING_MAX: usize = 500;
 pub const RESOLVED_MAX: usize = 200;
 
 /// The longest time between two looks that counts as one: over it, the program was stopped, and nothing is known.
-const LOOK_MS_MAX: u64 = 5_000;
+const OBSERVATION_MS_MAX: u64 = 5_000;
 
 /// A condition that was absent for longer has begun again: sidecars report once a second, and one report may be late.
 const BEGINS_AGAIN_MS: u64 = 3_000;
@@ -29,7 +29,7 @@ pub struct Lifecycle {
     firing: BTreeMap<NoticeSubject, Firing>,
     /// Newest last.
     resolved: VecDeque<Notice>,
-    looked_ms: Option<u64>,
+    observed_ms: Option<u64>,
     /// Notices that were not made because [`FIRING_MAX`] fire.
     pub no_room: u64,
 }
@@ -76,15 +76,15 @@ pub enum Absence {
 /// Whether the pod of this name reports.
 pub type IsBack<'a> = &'a dyn Fn(&NoticeSubject, &str) -> bool;
 
-/// One look at the mesh.
-pub struct Look<'a> {
+/// What is seen of the mesh at one moment.
+pub struct Observation<'a> {
     /// What is present.
     pub evidence: Vec<Evidence>,
     /// What its absence means.
     pub absence: Absence,
     /// Whether the pod of this name reports; asked for pods that had vanished.
     pub is_back: IsBack<'a>,
-    /// The time of the look, milliseconds since the Unix epoch.
+    /// The time, milliseconds since the Unix epoch.
     pub now_ms: u64,
 }
 
@@ -119,22 +119,23 @@ impl Lifecycle {
     }
 
     /// Takes in what is present now, and returns what has happened.
-    pub fn look(&mut self, look: Look<'_>, timing: &NoticeTiming) -> Vec<Transition> {
-        let passed_ms = self.looked_ms.map_or(0, |before_ms| look.now_ms.saturating_sub(before_ms).min(LOOK_MS_MAX));
-        self.looked_ms = Some(look.now_ms);
-        let evidence = self.without_consequences(look.evidence);
+    pub fn observe(&mut self, observation: Observation<'_>, timing: &NoticeTiming) -> Vec<Transition> {
+        let passed_ms =
+            self.observed_ms.map_or(0, |before_ms| observation.now_ms.saturating_sub(before_ms).min(OBSERVATION_MS_MAX));
+        self.observed_ms = Some(observation.now_ms);
+        let evidence = self.suppress_consequences(observation.evidence);
         let mut transitions = Vec::new();
         for evidence in evidence {
             if let Some(firing) = self.firing.get_mut(&evidence.subject) {
-                let has_changed = firing.observe(evidence, look.now_ms);
+                let has_changed = firing.observe(evidence, observation.now_ms);
                 transitions.extend(has_changed.then(|| Transition::change(&firing.notice)));
             } else {
-                transitions.extend(self.advance(evidence, passed_ms, timing, look.now_ms));
+                transitions.extend(self.advance(evidence, passed_ms, timing, observation.now_ms));
             }
         }
-        self.pending.retain(|_, pending| look.now_ms.saturating_sub(pending.last_seen_ms) < timing.resolve_after_ms);
-        transitions.extend(self.ended((look.absence, look.is_back), timing, look.now_ms));
-        transitions.extend(self.repeated(timing, look.now_ms));
+        self.pending.retain(|_, pending| observation.now_ms.saturating_sub(pending.last_seen_ms) < timing.resolve_after_ms);
+        transitions.extend(self.ended((observation.absence, observation.is_back), timing, observation.now_ms));
+        transitions.extend(self.repeated(timing, observation.now_ms));
         transitions
     }
 
@@ -147,7 +148,7 @@ impl Lifecycle {
 
     /// Leaves out what another condition of the same service explains, so that one cause is one notice: a service that
     /// refuses connections fails requests, and is restarted at the end; so is one that ran out of memory.
-    fn without_consequences(&self, evidence: Vec<Evidence>) -> Vec<Evidence> {
+    fn suppress_consequences(&self, evidence: Vec<Evidence>) -> Vec<Evidence> {
         let present: Vec<NoticeSubject> = evidence.iter().map(|evidence| evidence.subject.clone()).collect();
         let is_there = |subject: &NoticeSubject, condition| {
             let cause = NoticeSubject { condition, ..subject.clone() };
@@ -165,7 +166,7 @@ impl Lifecycle {
                 let causes = [NoticeCondition::Refusing, NoticeCondition::OomKilled];
                 let explained_ms = causes.iter().filter_map(|cause| ended_ms(&evidence.subject, *cause)).max().unwrap_or(0);
                 // The ended notice has seen the service a moment before it was restarted.
-                evidence.pods.retain(|pod| pod.since_ms > explained_ms.saturating_add(LOOK_MS_MAX));
+                evidence.pods.retain(|pod| pod.since_ms > explained_ms.saturating_add(OBSERVATION_MS_MAX));
                 !evidence.pods.is_empty() && !causes.iter().any(|cause| is_there(&evidence.subject, *cause))
             }
             _ => true,
@@ -176,7 +177,7 @@ impl Lifecycle {
     fn advance(&mut self, evidence: Evidence, passed_ms: u64, timing: &NoticeTiming, now_ms: u64) -> Option<Transition> {
         let begin = Pending { since_ms: evidence.since_ms, last_seen_ms: now_ms, present: Duration::ZERO };
         let pending = self.pending.entry(evidence.subject.clone()).or_insert(begin);
-        if now_ms.saturating_sub(pending.last_seen_ms) <= LOOK_MS_MAX && pending.last_seen_ms != now_ms {
+        if now_ms.saturating_sub(pending.last_seen_ms) <= OBSERVATION_MS_MAX && pending.last_seen_ms != now_ms {
             pending.present += Duration::from_millis(passed_ms);
         }
         pending.last_seen_ms = now_ms;

@@ -21,7 +21,7 @@ impl NotificationsFile {
     /// Replaces the channel.
     pub(super) fn write(&self, channel: &str) {
         let text = format!(
-            "resolve_after: 8s\nconditions:\n  refusing: {{ after: 1s }}\n  failing: {{ after: 1s }}\n  restarted: {{ lasts: 1s }}\nchannels:\n- {channel}\n"
+            "resolve_after: 12s\nconditions:\n  refusing: {{ after: 3s }}\n  failing: {{ after: 3s }}\n  restarted: {{ lasts: 1s }}\nchannels:\n- {channel}\n"
         );
         std::fs::write(&self.path, text).expect("write a notifications file");
     }

@@ -100,8 +100,12 @@ fn a_crash_is_reported_once_for_three_pods_and_once_when_it_is_over_across_resta
     assert_eq!(messages[0]["notification"]["id"], messages[1]["notification"]["id"]);
     let all = control_plane.api().json("/api/v1/notifications").unwrap();
     assert_eq!((&all["resolved"][0]["id"], all["resolved"].as_array().unwrap().len()), (&messages[0]["notification"]["id"], 1));
-    let metrics = control_plane.api().page("/metrics").unwrap();
-    assert!(metrics.contains("sitio_notifications_total{channel=\"ops\",result=\"delivered\"} 1"), "{metrics}");
+    // It is counted when the receiver's answer has come back.
+    eventually(SOON, || {
+        let metrics = control_plane.api().page("/metrics")?;
+        ensure!(metrics.contains("sitio_notifications_total{channel=\"ops\",result=\"delivered\"} 1"), "{metrics}");
+        Ok(())
+    });
 }
 
 #[test]

@@ -29,8 +29,8 @@ impl Story {
             let back = self.back.clone();
             let is_back = |_: &NoticeSubject, pod: &str| back.iter().any(|name| name == pod);
             let evidence = present(self.now_ms);
-            let look = Look { evidence, absence: self.absence, is_back: &is_back, now_ms: self.now_ms };
-            let transitions = self.lifecycle.look(look, &self.timing);
+            let observation = Observation { evidence, absence: self.absence, is_back: &is_back, now_ms: self.now_ms };
+            let transitions = self.lifecycle.observe(observation, &self.timing);
             self.events.extend(transitions.into_iter().filter_map(|one| Some((one.event?, one.notice.subject.condition))));
         }
         self.events[before..].to_vec()
