@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::field_edits::check_field;
 use crate::invalid::{Invalid, require};
 use crate::status_set::StatusSet;
+#[cfg(feature = "schema")]
+use crate::status_set::StatusText;
 
 /// Bytes of a page that stands in a rule: it is sent to each pod and kept in memory. A file may be larger.
 pub const PAGE_BYTES_MAX: usize = 48 * 1024;
@@ -30,7 +32,7 @@ const FIELDS_MAX: usize = 16;
 #[serde(deny_unknown_fields)]
 pub struct ErrorPage {
     /// The statuses to replace: `404`, `5xx`, `500-503`.
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>, example = json!(["404", "5xx"])))]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<StatusText>, example = json!([404, "5xx"])))]
     pub on: Vec<StatusSet>,
     /// The page for callers that accept HTML.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,7 +26,7 @@ pub struct Retry {
     pub attempts: u8,
     /// After what: `connect`, `reset`, 429, or a status from 500 to 599 such as 503 or 5xx.
     #[serde(default = "on", skip_serializing_if = "is_usual_on")]
-    #[cfg_attr(feature = "schema", schema(value_type = Vec<String>, example = json!(["connect", "reset", "502", "503", "504"])))]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<StatusText>, example = json!(["connect", "reset", "502", "503", "504"])))]
     pub on: Vec<RetryOn>,
     /// The wait before the first retry, 0s to 1s, of which half is by chance. It doubles with each retry.
     #[serde(default = "backoff", skip_serializing_if = "is_usual_backoff")]

@@ -17,6 +17,7 @@ pub struct StatusSet {
 
 /// A status or a word. YAML reads `404` as a number.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum StatusText {
     /// A number.
