@@ -1,7 +1,7 @@
 """A mail server that keeps nothing: it prints each mail as a line of JSON. For tests of notifications.
 
 Arguments: the port, and optionally a certificate and its key, which make it demand STARTTLS, the user `sitio` and the
-password `pass-word`.
+password `pass-word`. With a further argument `implicit`, it speaks TLS from the first byte instead (RFC 8314, section 3).
 """
 
 import json
@@ -35,7 +35,11 @@ settings = {}
 if len(sys.argv) > 2:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(sys.argv[2], sys.argv[3])
-    settings = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": authenticate}
+    settings = {"auth_required": True, "authenticator": authenticate}
+    if sys.argv[4:] == ["implicit"]:
+        settings |= {"ssl_context": context, "auth_require_tls": False}
+    else:
+        settings |= {"tls_context": context, "require_starttls": True}
 controller = Controller(Sink(), hostname="127.0.0.1", port=int(sys.argv[1]), **settings)
 controller.start()
 print("listening", flush=True)

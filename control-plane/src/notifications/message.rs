@@ -41,7 +41,8 @@ impl Message {
                     notification: Some(Notification::from(&**notice)),
                     ..envelope((*event).into(), stored.made_ms, url)
                 };
-                let id = format!("{}-{}", notice.id, stored.number);
+                // Numbers begin anew with an empty queue, so the time makes it unique.
+                let id = format!("{}-{}-{}", notice.id, stored.made_ms, stored.number);
                 Self { notice: Some(notice.id.clone()), ..Self::new(id, subject(*event, notice), text(notice), json) }
             }
             MessageContent::Summary { messages, lines } => {

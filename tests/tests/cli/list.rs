@@ -93,7 +93,7 @@ fn pods_rules_and_the_audit_trail_are_tables_too() {
 
     let rules = mesh.sitio(&["rules"]).success();
     let row = words(&rules, &rule);
-    assert_eq!(row[..7], [&rule, "shop", "GET", "/bytes/{id}", "503", "applied", "2/2"], "{rules}");
+    assert_eq!(row[..8], [&rule, "shop", "GET", "/bytes/{id}", "503", "applied", "0", "2/2"], "{rules}");
     let one = mesh.sitio(&["rules", &rule]).success();
     assert!(mesh.names().iter().all(|pod| words(&one, pod)[1] == "applied"), "{one}");
     assert_eq!(mesh.sitio(&["rules", &rule, "-o", "json"]).json()["id"], rule.as_str());

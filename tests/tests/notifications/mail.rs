@@ -1,5 +1,6 @@
 //! Mails arrive at a real server: with STARTTLS and a password, and without markup from hostile names.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
@@ -21,12 +22,12 @@ struct MailServer {
 }
 
 impl MailServer {
-    fn start(certificate: &[&std::path::Path]) -> Self {
+    fn start(certificate: &Certificate, mode: &[&str]) -> Self {
         let port = ReservedPort::reserve();
         let tests = env!("CARGO_MANIFEST_DIR");
         let mut command = Command::new("python3");
         command.env("PYTHONPATH", format!("{tests}/tools/python")).arg(format!("{tests}/services/smtp_sink.py"));
-        command.arg(port.port.to_string()).args(certificate);
+        command.arg(port.port.to_string()).args([&certificate.file, &certificate.key]).args(mode);
         let mut process = Process::start(command);
         process.line("that it listens: tests/install installs aiosmtpd", |line| (line == "listening").then_some(()));
         Self { process, port }
@@ -38,27 +39,47 @@ impl MailServer {
     }
 }
 
-#[test]
-fn a_mail_goes_out_by_starttls_with_a_password_and_a_hostile_name_adds_no_field() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
+/// A certificate of `localhost` and files beside it.
+struct Certificate {
+    folder: tempfile::TempDir,
+    file: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (file, key) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
+        std::fs::write(&file, signed.cert.pem()).unwrap();
+        std::fs::write(&key, signed.signing_key.serialize_pem()).unwrap();
+        Self { folder, file, key }
+    }
+
+    /// Another file in its folder.
+    fn beside(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path
-    };
-    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let certificate = file("tls.crt", &signed.cert.pem());
-    let key = file("tls.key", &signed.signing_key.serialize_pem());
-    let password = file("password", "pass-word\n");
-    let server = MailServer::start(&[&certificate, &key]);
-    let channel = |password: &std::path::Path| {
-        format!(
-            "{{ name: mail, mail: {{ host: localhost, port: {}, user: sitio, password_file: {}, ca_file: {}, from: \"Sitio <sitio@shop.example>\", to: [ops@shop.example, \"Anna <anna@shop.example>\"] }} }}",
-            server.port.port,
-            password.display(),
-            certificate.display()
-        )
-    };
+    }
+}
+
+/// A channel to a server on this machine, with further fields.
+fn channel(server: &MailServer, certificate: &Certificate, password: &Path, more: &str) -> String {
+    format!(
+        "{{ name: mail, mail: {{ host: localhost, port: {}, user: sitio, password_file: {}, ca_file: {}, from: \"Sitio <sitio@shop.example>\", to: [ops@shop.example, \"Anna <anna@shop.example>\"]{more} }} }}",
+        server.port.port,
+        password.display(),
+        certificate.file.display()
+    )
+}
+
+#[test]
+fn a_mail_goes_out_by_starttls_with_a_password_and_a_hostile_name_adds_no_field() {
+    let certificate = Certificate::make();
+    let password = certificate.beside("password", "pass-word\n");
+    let server = MailServer::start(&certificate, &[]);
+    let channel = |password: &Path| channel(&server, &certificate, password, "");
     let notifications = NotificationsFile::quick(&channel(&password));
     let control_plane = ControlPlane::with(&[("SITIO_NOTIFICATIONS_FILE", notifications.path())]);
     let mut service = PythonFileServer::start();
@@ -79,7 +100,7 @@ fn a_mail_goes_out_by_starttls_with_a_password_and_a_hostile_name_adds_no_field(
     assert!(head.contains("Subject: ") && head.is_ascii(), "{head}");
 
     // A wrong password is reported, and the mail stays in the queue.
-    notifications.write(&channel(&file("wrong", "letmein\n")));
+    notifications.write(&channel(&certificate.beside("wrong", "letmein\n")));
     let test = || run(client_command(control_plane.http_port, &["notifications", "--test", "mail"]));
     let why = eventually(CALM, || {
         let output = test();
@@ -94,4 +115,19 @@ fn a_mail_goes_out_by_starttls_with_a_password_and_a_hostile_name_adds_no_field(
         Ok(output.out)
     });
     assert!(answer.contains("250 kept"), "{answer}");
+}
+
+#[test]
+fn a_mail_goes_out_by_tls_from_the_first_byte() {
+    let certificate = Certificate::make();
+    let password = certificate.beside("password", "pass-word\n");
+    let server = MailServer::start(&certificate, &["implicit"]);
+    let notifications = NotificationsFile::quick(&channel(&server, &certificate, &password, ", tls: implicit"));
+    let control_plane = ControlPlane::with(&[("SITIO_NOTIFICATIONS_FILE", notifications.path())]);
+
+    let output = run(client_command(control_plane.http_port, &["notifications", "--test", "mail"]));
+
+    assert_eq!(output.code, Some(0), "{output:?}");
+    assert!(output.out.contains("250 kept"), "{output:?}");
+    assert_eq!((server.mails().len(), &server.mails()[0]["user"]), (1, &"sitio".into()));
 }

@@ -198,3 +198,24 @@ fn a_service_with_a_hostile_name_changes_no_message() {
     let page = control_plane.api().page("/notices").unwrap();
     assert!(!page.contains("<script>alert") && !page.contains("<!channel>") && page.contains("!channel"), "{page}");
 }
+
+#[test]
+fn a_pod_that_is_killed_has_vanished_and_one_that_signs_off_has_not() {
+    let service = PythonFileServer::start();
+    let receiver = WebhookReceiver::start();
+    let file = NotificationsFile::quick(&receiver.channel("ops", "json"));
+    let control_plane = ControlPlane::with(&[("SITIO_NOTIFICATIONS_FILE", file.path())]);
+    let mut sidecars = three_sidecars(&control_plane, service.port(), "shop", "legacy");
+
+    sidecars[0].process.kill();
+    sidecars[1].process.signal(Signal::TERM);
+
+    // A pod has vanished when it was silent for a minute.
+    let message = eventually(CALM * 3, || {
+        let message = receiver.messages().into_iter().next();
+        message.ok_or_else(|| anyhow::anyhow!("nothing has arrived"))
+    });
+    let notice = &message["notification"];
+    assert_eq!((&message["event"], &notice["condition"]), (&"firing".into(), &"vanished".into()), "{message}");
+    assert_eq!((&notice["pods_total"], &notice["pods"][0]["pod"]), (&1.into(), &"legacy-0".into()), "{message}");
+}

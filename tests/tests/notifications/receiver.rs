@@ -18,9 +18,15 @@ const KEY: [u8; 32] = [7; 32];
 /// A running receiver.
 pub(super) struct WebhookReceiver {
     port: ReservedPort,
-    messages: Arc<Mutex<Vec<Value>>>,
+    messages: Arc<Mutex<Vec<Message>>>,
     secret: tempfile::NamedTempFile,
     running: Option<Running>,
+}
+
+/// A message and its `webhook-id`.
+struct Message {
+    id: String,
+    body: Value,
 }
 
 struct Running {
@@ -51,9 +57,11 @@ impl WebhookReceiver {
         self.channel(name, "json").replacen("webhook:", &format!("per_hour_max: {per_hour_max}, webhook:"), 1)
     }
 
-    /// The bodies of all messages, each once, in the order of their arrival.
+    /// The bodies of all messages, each once, in the order of their arrival. A control plane that is killed before it has
+    /// noted an answer sends the message again with the same id.
     pub(super) fn messages(&self) -> Vec<Value> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.iter().map(|message| message.body.clone()).collect()
     }
 
     /// Stops listening.
@@ -77,7 +85,10 @@ impl WebhookReceiver {
                     return;
                 }
                 let message = answered(stream.expect("a connection"));
-                messages.lock().unwrap_or_else(PoisonError::into_inner).push(message);
+                let mut messages = messages.lock().unwrap_or_else(PoisonError::into_inner);
+                if messages.iter().all(|earlier| earlier.id != message.id) {
+                    messages.push(message);
+                }
             }
         });
         self.running = Some(Running { leaves, thread });
@@ -93,7 +104,7 @@ impl Drop for WebhookReceiver {
 }
 
 /// Reads one request, checks its signature, and answers it.
-fn answered(mut stream: TcpStream) -> Value {
+fn answered(mut stream: TcpStream) -> Message {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let mut head = Vec::new();
     for line in reader.by_ref().lines() {
@@ -115,5 +126,5 @@ fn answered(mut stream: TcpStream) -> Value {
     let signature = STANDARD.decode(field("webhook-signature").strip_prefix("v1,").expect("version 1")).expect("base64");
     hmac::verify(&hmac::Key::new(hmac::HMAC_SHA256, &KEY), signed.as_bytes(), &signature).expect("a valid signature");
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nkept\n").expect("an answer");
-    serde_json::from_str(&body).expect("JSON")
+    Message { id: field("webhook-id"), body: serde_json::from_str(&body).expect("JSON") }
 }
