@@ -259,3 +259,18 @@ fn a_tap_reports_what_it_does_not_show() {
     assert_eq!(tap.ended(SOON).code(), Some(0));
     assert!(tap.stderr().last().unwrap().contains("over 1 a second (--rate)"), "{:?}", tap.stderr());
 }
+
+#[test]
+fn turning_an_endpoint_on_leaves_its_decorators_in_force() {
+    let mesh = legacy(1);
+    let with = ["--with", "headers: {preset: security}", "--wait"];
+    mesh.sitio(&[&["decorate", "legacy", "GET", "/bytes/{id}"], &with[..], &WHY].concat()).success();
+    mesh.sitio(&disable(&["--wait"])).success();
+
+    mesh.sitio(&["enable", "legacy", "GET", "/bytes/{id}", "--wait"]).success();
+
+    let rules = mesh.sitio(&["rules", "-o", "json"]).json();
+    assert_eq!((&rules["rules"][0]["id"], rules["rules"].as_array().map(Vec::len)), (&"r1".into(), Some(1)), "{rules}");
+    let refused = mesh.sitio(&["enable", "r1"]).failed(1);
+    assert!(refused.contains("sitio undecorate r1"), "{refused}");
+}
