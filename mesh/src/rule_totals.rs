@@ -61,6 +61,12 @@ impl RuleTotals {
         self.acted + self.shadowed + self.failed == 0 && self.circuits == Circuits::default() && self.sides.is_none()
     }
 
+    /// Minimum memory, in bytes.
+    pub fn weight(&self) -> usize {
+        let sides = self.sides.as_deref().map_or(0, |sides| sides.own.weight() + sides.other.weight());
+        size_of::<Self>() + self.rule.len() + sides
+    }
+
     /// Adds what the same rule has done on another pod.
     pub fn add(&mut self, other: &Self) {
         self.acted = self.acted.saturating_add(other.acted);

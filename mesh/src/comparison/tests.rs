@@ -43,6 +43,32 @@ fn the_exact_test_computes_what_scipy_does() {
 }
 
 #[test]
+fn beyond_the_exact_test_the_normal_distribution_gives_the_same() {
+    // At the limit of the variance: half of the requests fail, and one of a thousand.
+    for (requests, failed) in [(8_000_000, 4_000_000), (2_000_000_000, 2_000_000)] {
+        for deviations in [0, 1, 2, 3, 4, 5] {
+            let (one, other) = ((failed + deviations * 1000, requests), (failed - deviations * 1000, requests));
+            let (distance, variance) = spread(one, other);
+            let (exact, normal) = (exact_fisher(one, other), two_tails(distance, variance));
+            assert_close(normal, exact, 1e-4);
+        }
+    }
+}
+
+#[test]
+fn counts_of_a_hostile_sidecar_cost_no_more_than_others() {
+    let counts = [0, 1, 1 << 20, 1 << 50, u64::MAX / 2, u64::MAX];
+    let latency = histogram(&[(0, 1 << 50), (3, 1 << 49)]);
+    for (failed, other_failed) in counts.iter().flat_map(|one| counts.iter().map(move |other| (*one, *other))) {
+        for requests in [1 << 21, 1 << 50, u64::MAX] {
+            let found = Comparison::of(side(requests, failed, &latency), side(1 << 50, other_failed, &latency));
+            assert!((0.0..=1.0).contains(&found.errors.p), "{failed} of {requests}, {other_failed}: {found:?}");
+            assert!((0.0..=1.0).contains(&found.latency.p), "{found:?}");
+        }
+    }
+}
+
+#[test]
 fn the_rank_test_computes_what_scipy_does() {
     // scipy.stats.mannwhitneyu(x, y, alternative='two-sided', method='asymptotic', use_continuity=True).pvalue, where x and y
     // are numpy.repeat(list(buckets.keys()), list(buckets.values())).

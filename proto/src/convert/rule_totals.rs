@@ -82,9 +82,11 @@ fn circuits(number: u64) -> Circuits {
 
 #[cfg(test)]
 mod tests {
+    use mesh::rule_totals::SIDES_MAX;
     use prost::Message as _;
 
     use super::*;
+    use crate::convert::live::Decoder;
 
     fn round_trip(totals: &RuleTotals) -> RuleTotals {
         read_rule_totals(&rule_totals(totals).encode_to_vec()).unwrap()
@@ -112,5 +114,19 @@ mod tests {
         let own = wire::Stat { untimed: -4, ..wire::Stat::default() };
         let message = wire::RuleTotals { rule: "r1".into(), own: Some(own), ..wire::RuleTotals::default() };
         assert!(matches!(read_rule_totals(&message.encode_to_vec()), Err(InvalidMessage::Senseless { .. })));
+    }
+
+    #[test]
+    fn a_report_carries_the_sides_of_a_few_splits_only() {
+        let split = |number: usize| wire::RuleTotals {
+            rule: format!("r{number}"),
+            own: Some(wire::Stat::default()),
+            ..Default::default()
+        };
+        let report =
+            |splits: usize| wire::Live { rules: (0..splits).map(split).collect(), ..wire::Live::default() }.encode_to_vec();
+        assert_eq!(Decoder::default().decode(&report(SIDES_MAX)).unwrap().rules.len(), SIDES_MAX);
+        let refused = Decoder::default().decode(&report(SIDES_MAX + 1)).unwrap_err();
+        assert_eq!(refused, InvalidMessage::TooMuch { field: "rules.own", limit: SIDES_MAX });
     }
 }

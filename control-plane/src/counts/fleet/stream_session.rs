@@ -184,9 +184,6 @@ impl StreamSession {
         Arc::make_mut(&mut fields.resource_history).add(now_ms, report.resources, gap_ms);
         fields.last_message_ms = now_ms;
         fields.resources = report.resources.or(fields.resources);
-        if *fields.rules != *report.rules {
-            fields.rules = report.rules.as_slice().into();
-        }
         if let Some(resources) = &report.resources {
             fields.service_events = ServiceEvents::from_signs(&resources.service, now_ms);
         }
@@ -196,6 +193,9 @@ impl StreamSession {
         let absorbed = fields.counts.absorb(report, &self.workload, arrival, timeline)?;
         if let Absorbed::Counted(hits) = absorbed {
             fields.rate.add(now_ms, hits);
+            if *fields.rules != *report.rules {
+                fields.rules = report.rules.as_slice().into();
+            }
         }
         Ok(absorbed)
     }

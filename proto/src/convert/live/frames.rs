@@ -60,7 +60,6 @@ impl Decoder {
                 10 => {
                     at_most("rules", report.rules.len() + 1, RULES_MAX)?;
                     report.rules.push(read_rule_totals(value.bytes("rules")?)?);
-                    at_most("rules.own", report.rules.iter().filter(|rule| rule.sides.is_some()).count(), SIDES_MAX)?;
                 }
                 7 => report.resources = Some(value.message::<wire::Resources>("resources")?.into()),
                 _ => {}
@@ -68,6 +67,7 @@ impl Decoder {
         }
         at_most("stats", rows, ROWS_MAX)?;
         at_most("samples", samples, SAMPLES_MAX)?;
+        at_most("rules.own", report.rules.iter().filter(|rule| rule.sides.is_some()).count(), SIDES_MAX)?;
         at_most("callers", callers, ROWS_MAX)?;
         Ok(if samples + callers > 0 { FrameParts::More } else { FrameParts::Rows })
     }

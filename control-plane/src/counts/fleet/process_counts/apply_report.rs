@@ -89,6 +89,7 @@ impl ProcessCounts {
             }
             (Coverage::Change, Some(_)) => self.absorb_change(&endpoints, workload, span, timeline),
         };
+        self.memory.record_rules(&report.rules);
         self.seq = Some(report.seq);
         self.reported_ms = Some(arrival.now_ms);
         Ok(Absorbed::Counted(hits))

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mesh::golden::GoldenMetrics;
 use mesh::report::{Coverage, Report};
+use mesh::rule_totals::{RuleTotals, SplitSides};
 use proptest::prelude::*;
 
 use crate::counts::fleet::process_counts::apply_report::{Absorbed, Uncountable};
@@ -109,6 +110,29 @@ fn wide(seq: u64, coverage: Coverage, endpoints: usize) -> Report {
         |number: usize| EndpointReport { endpoint: Endpoint::named("GET", &format!("/{number}")).unwrap(), ..row.clone() };
     all.endpoints = (0..endpoints).map(named).collect();
     all
+}
+
+#[test]
+fn what_rules_have_done_takes_a_share_of_the_memory_until_it_is_reported_no_more() {
+    let (timeline, workload, mut counts) = (Timeline::new(NOW_MS), workload(), ProcessCounts::default());
+    let arrival = ReportArrival { now_ms: NOW_MS, age_ms: 0, life_ms: 0 };
+    let wide = exchanges(&[1, 1_000_000_000_000]);
+    let sides = Some(Box::new(SplitSides { own: wide.clone(), other: wide }));
+    let totals = |rules: usize| vec![RuleTotals { rule: "r".into(), sides: sides.clone(), ..RuleTotals::default() }; rules];
+    let with = |seq, coverage, rules| Report { rules: totals(rules), ..report(seq, coverage, exchanges(&[10])) };
+    counts.absorb(&with(1, Coverage::Snapshot, 0), &workload, arrival, &timeline).unwrap();
+    let without = counts.bytes();
+
+    counts.absorb(&with(2, Coverage::Change, 8), &workload, arrival, &timeline).unwrap();
+    assert!(counts.bytes() - without > 8 * 2 * 2500, "{} after {without}", counts.bytes());
+    let refused = counts.absorb(&with(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
+    assert!(matches!(refused, Uncountable::TooHeavy { .. }), "{refused:?}");
+    counts.begin_stream();
+    counts.absorb(&with(1, Coverage::Snapshot, 8), &workload, arrival, &timeline).unwrap();
+    counts.absorb(&with(2, Coverage::Change, 0), &workload, arrival, &timeline).unwrap();
+    assert_eq!(counts.bytes(), without);
+    drop(counts);
+    assert_eq!(timeline.process_quota().in_use(), 0);
 }
 
 #[test]
