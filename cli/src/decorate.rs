@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use api::rules::{ReceiptState, Rule, RuleAction};
+use anyhow::Context;
+use api::rules::{ReceiptState, Rule};
 use decorators::action::{ACTION_BYTES_MAX, Action};
 use format::label::service_label;
 use format::number;
@@ -97,10 +97,6 @@ pub(crate) async fn run(options: DecorateOptions, paint: ColorMode, interrupts: 
 /// Ends the rule.
 pub(crate) async fn end(options: UndecorateOptions, paint: ColorMode, interrupts: Interrupts) -> anyhow::Result<ExitCode> {
     let client = options.connection.client()?;
-    let rule = client.rule(&options.rule).await?;
-    if matches!(rule.action, RuleAction::Pin { .. }) {
-        bail!("undecorate {id}: it names a route, and is removed on its page or by DELETE /api/v1/routes/{id}", id = rule.id);
-    }
     let rule = client.withdraw(&options.rule).await?;
     if options.output == OutcomeFormat::Table && !options.patience.wait {
         say(&format!("rule {id} has ended\n`sitio rules {id}` shows which pods have confirmed it\n", id = rule.id))?;

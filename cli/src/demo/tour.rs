@@ -26,7 +26,7 @@ use crate::demo::tour::client::TourClient;
 use crate::demo::tour::notices::Notices;
 use crate::demo::tour::prompt::Prompt;
 use crate::demo::tour::provider::Provider;
-use crate::demo::tour::steps::{Step, steps};
+use crate::demo::tour::steps::{TourStep, steps};
 use crate::demo::traffic::tally::SentCounts;
 use crate::demo::welcome::{sitio, url_flag};
 use crate::interrupt::Interrupts;
@@ -121,9 +121,7 @@ impl Tour {
                 self.report(rule).await?;
             }
             prompt.next().await?;
-            for rule in rules {
-                self.api.withdraw(&rule.id).await?;
-            }
+            self.undecorate(&rules).await?;
         }
         show(&format!("\n  {}  The service failed, and the control plane noticed:", self.title(count, count, "notify")))?;
         show(&servers.notices.first().await?)?;
@@ -134,7 +132,7 @@ impl Tour {
         self.paint.title(format!("{number}/{count} {name}"))
     }
 
-    fn heading(&self, number: usize, count: usize, step: &Step) -> String {
+    fn heading(&self, number: usize, count: usize, step: &TourStep) -> String {
         let mut lines = vec![format!("\n  {}  {}", self.title(number, count, step.name), step.about)];
         for action in &step.actions {
             let command = format!(
@@ -149,7 +147,7 @@ impl Tour {
     }
 
     /// Makes the rules of a step, and waits until the pods apply them.
-    async fn decorate(&self, step: &Step) -> anyhow::Result<Vec<Rule>> {
+    async fn decorate(&self, step: &TourStep) -> anyhow::Result<Vec<Rule>> {
         let mut rules = Vec::new();
         for action in &step.actions {
             let action: Action = serde_norway::from_str(action).with_context(|| format!("read {action}"))?;
@@ -162,7 +160,7 @@ impl Tour {
         Ok(rules)
     }
 
-    fn command(step: &Step, action: Action) -> anyhow::Result<RuleCommand> {
+    fn command(step: &TourStep, action: Action) -> anyhow::Result<RuleCommand> {
         Ok(RuleCommand {
             namespace: None,
             service: ShopService::Legacy.name().to_owned(),
@@ -180,6 +178,15 @@ impl Tour {
             override_protected: false,
             dry_run: false,
         })
+    }
+
+    /// Ends the rules that are still in force: a reader may have removed one on the dashboard, or read for longer than [`TTL`].
+    async fn undecorate(&self, rules: &[Rule]) -> anyhow::Result<()> {
+        let in_force = self.api.rules().await?.rules;
+        for rule in in_force.iter().filter(|rule| rules.iter().any(|of_step| of_step.id == rule.id)) {
+            self.api.withdraw(&rule.id).await?;
+        }
+        Ok(())
     }
 
     /// Shows what the rule did, once its pods have reported that.

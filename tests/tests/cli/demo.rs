@@ -8,11 +8,13 @@ use std::process::Command;
 
 use anyhow::ensure;
 use rustix::process::{Signal, kill_process};
+use scenario::cli::{client_command, run};
 use scenario::client::get;
-use scenario::demo::Demo;
+use scenario::demo::{Demo, port};
 use scenario::eventually::{SOON, eventually};
 use scenario::proc::resident_kib;
 use scenario::process::{Process, program};
+use scenario::terminal::Terminal;
 
 #[test]
 fn the_demo_shows_a_shop_of_four_services_on_two_pods_each() {
@@ -250,4 +252,21 @@ fn the_tour_shows_every_decorator_and_its_requests_are_counted() {
         assert!(said.contains(shown), "{shown}: {said}");
     }
     assert!(!said.contains("Press Enter"), "without a terminal, it does not stop: {said}");
+}
+
+#[test]
+fn on_a_terminal_the_tour_waits_for_enter_and_a_rule_that_was_removed_meanwhile_ends_nothing() {
+    let mut command = Command::new(program("sitio"));
+    command.env_clear().env("NO_COLOR", "1").args(["demo", "--tour", "--http-port", "0", "--grpc-port", "0"]);
+    let mut terminal = Terminal::start(&command, 120, 240);
+    let screen = terminal.expect("the first step", |screen| screen.matches("Press Enter").count() == 1);
+    let dashboard = screen.lines().find_map(|line| port(line.split("Dashboard").nth(1)?)).unwrap();
+    run(client_command(dashboard, &["undecorate", "r1"])).success();
+
+    terminal.keys("\r");
+    terminal.expect("the second step", |screen| screen.contains("2/12 error-page") && screen.matches("Press Enter").count() == 2);
+
+    // A read of the terminal is under way, and must not keep the program.
+    terminal.keys("\x03");
+    assert_eq!(terminal.ended().code(), Some(0));
 }

@@ -26,18 +26,18 @@ pub(super) const AUDIENCE: &str = "legacy";
 /// The one user.
 const USER: &str = "ada";
 
-/// How long a token is valid, in seconds.
-const VALID_S: u64 = 600;
+/// How long a token is valid, in seconds: a reader may stay at a step for hours.
+const VALID_S: u64 = 24 * 3600;
 
 /// Sign-ins that may be under way.
 const CODES_MAX: usize = 64;
 
 /// A provider on loopback.
 #[derive(Debug)]
-pub(super) struct Provider(Arc<Inner>);
+pub(super) struct Provider(Arc<ProviderState>);
 
 #[derive(Debug)]
-struct Inner {
+struct ProviderState {
     address: SocketAddr,
     key: Ed25519KeyPair,
     /// The nonces of sign-ins, by their codes.
@@ -63,7 +63,7 @@ impl Provider {
         let made = Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new());
         let key = made.and_then(|key| Ed25519KeyPair::from_pkcs8(key.as_ref()).map_err(|_| ring::error::Unspecified));
         let key = key.map_err(|_| anyhow!("make a key for the provider of the tour"))?;
-        let provider = Arc::new(Inner { address, key, codes: Mutex::default() });
+        let provider = Arc::new(ProviderState { address, key, codes: Mutex::default() });
         let routes = Router::new()
             .route("/.well-known/openid-configuration", get(configuration))
             .route("/keys", get(keys))
@@ -90,7 +90,7 @@ impl Provider {
     }
 }
 
-impl Inner {
+impl ProviderState {
     fn issuer(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -107,7 +107,7 @@ impl Inner {
     }
 }
 
-async fn configuration(State(provider): State<Arc<Inner>>) -> Json<Value> {
+async fn configuration(State(provider): State<Arc<ProviderState>>) -> Json<Value> {
     let issuer = provider.issuer();
     Json(json!({
         "issuer": issuer,
@@ -120,13 +120,16 @@ async fn configuration(State(provider): State<Arc<Inner>>) -> Json<Value> {
     }))
 }
 
-async fn keys(State(provider): State<Arc<Inner>>) -> Json<Value> {
+async fn keys(State(provider): State<Arc<ProviderState>>) -> Json<Value> {
     let x = BASE64_URL_SAFE_NO_PAD.encode(provider.key.public_key().as_ref());
     Json(json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "tour", "use": "sig", "alg": "EdDSA"}]}))
 }
 
 /// Signs the user in at once. A real provider shows a form here.
-async fn authorize(State(provider): State<Arc<Inner>>, Query(asked): Query<Authorization>) -> Result<Redirect, StatusCode> {
+async fn authorize(
+    State(provider): State<Arc<ProviderState>>,
+    Query(asked): Query<Authorization>,
+) -> Result<Redirect, StatusCode> {
     let redirect = asked.redirect_uri.strip_prefix("http://127.0.0.1:").ok_or(StatusCode::BAD_REQUEST)?;
     let code = format!("{:032x}", rand::random::<u128>());
     let mut codes = provider.codes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -138,7 +141,7 @@ async fn authorize(State(provider): State<Arc<Inner>>, Query(asked): Query<Autho
     Ok(Redirect::to(&format!("http://127.0.0.1:{redirect}?code={code}&{}", state.query().unwrap_or_default())))
 }
 
-async fn token(State(provider): State<Arc<Inner>>, Form(asked): Form<TokenRequest>) -> Result<Json<Value>, StatusCode> {
+async fn token(State(provider): State<Arc<ProviderState>>, Form(asked): Form<TokenRequest>) -> Result<Json<Value>, StatusCode> {
     let nonce = provider.codes.lock().unwrap_or_else(PoisonError::into_inner).remove(&asked.code);
     let nonce = nonce.ok_or(StatusCode::BAD_REQUEST)?;
     let id_token = provider.signed("JWT", json!({"aud": AUDIENCE, "nonce": nonce}));

@@ -7,7 +7,7 @@ use crate::demo::tour::provider::{AUDIENCE, Provider};
 
 /// A decorator, and the requests that show it.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct TourStep {
     /// The decorator.
     pub(super) name: &'static str,
     /// What it does, in one sentence.
@@ -21,15 +21,15 @@ pub(super) struct Step {
 }
 
 /// All steps but the last, which needs no decorator.
-pub(super) fn steps(canary: SocketAddr, entrance: SocketAddr, provider: &Provider) -> Vec<Step> {
+pub(super) fn steps(canary: SocketAddr, entrance: SocketAddr, provider: &Provider) -> Vec<TourStep> {
     [answering(), resilient(), vec![split(canary)], guarding(entrance, provider)].into_iter().flatten().collect()
 }
 
-fn step(name: &'static str, about: &'static str, action: &str, requests: Vec<TourRequest>) -> Step {
-    Step { name, about, route: "/legacy/*", actions: vec![format!("{name}: {action}")], requests }
+fn step(name: &'static str, about: &'static str, action: &str, requests: Vec<TourRequest>) -> TourStep {
+    TourStep { name, about, route: "/legacy/*", actions: vec![format!("{name}: {action}")], requests }
 }
 
-fn answering() -> Vec<Step> {
+fn answering() -> Vec<TourStep> {
     vec![
         step(
             "disable",
@@ -67,7 +67,7 @@ fn answering() -> Vec<Step> {
     ]
 }
 
-fn resilient() -> Vec<Step> {
+fn resilient() -> Vec<TourStep> {
     let breaker = "circuit-breaker: {failures: 1, open_for: 30s}";
     vec![
         step(
@@ -82,7 +82,7 @@ fn resilient() -> Vec<Step> {
             "{attempts: 2, on: [503]}",
             vec![TourRequest::get("/legacy/status").times(4)],
         ),
-        Step {
+        TourStep {
             actions: vec![breaker.to_owned(), "timeout: {response: 100ms}".to_owned()],
             ..step(
                 "circuit-breaker",
@@ -94,7 +94,7 @@ fn resilient() -> Vec<Step> {
     ]
 }
 
-fn split(canary: SocketAddr) -> Step {
+fn split(canary: SocketAddr) -> TourStep {
     step(
         "split",
         "Sends a share of the clients to a second version, and compares both.",
@@ -103,7 +103,7 @@ fn split(canary: SocketAddr) -> Step {
     )
 }
 
-fn guarding(entrance: SocketAddr, provider: &Provider) -> Vec<Step> {
+fn guarding(entrance: SocketAddr, provider: &Provider) -> Vec<TourStep> {
     let issuer = provider.issuer();
     let token = |audience: &str| format!("Bearer {}", provider.access_token(audience));
     vec![
@@ -119,7 +119,7 @@ fn guarding(entrance: SocketAddr, provider: &Provider) -> Vec<Step> {
                 TourRequest::get("/legacy/report.csv").with("authorization", token(AUDIENCE)),
             ],
         ),
-        Step {
+        TourStep {
             route: "/*",
             ..step(
                 "login",
