@@ -1,6 +1,6 @@
 //! Whether the two sides of a split differ, as a sentence for people.
 
-use mesh::comparison::{Finding, REQUESTS_MIN, Verdict};
+use mesh::comparison::{Comparison, Finding, REQUESTS_MIN, Verdict};
 
 use crate::number;
 
@@ -11,6 +11,11 @@ pub enum Measure {
     Errors,
     /// The time to the end of the response.
     Latency,
+}
+
+/// A sentence about the error rates, and one about the latencies.
+pub fn findings(comparison: &Comparison) -> [String; 2] {
+    [finding(Measure::Errors, &comparison.errors), finding(Measure::Latency, &comparison.latency)]
 }
 
 /// A sentence about one finding: the first side is the service's own, the second one the other address.

@@ -17,7 +17,7 @@ use crate::exchange::{Repeatable, error_response};
 use crate::head::HeadFault;
 use crate::head::response::ResponseTo;
 use crate::head::write::{self, Persistence};
-use crate::http1::connection::{AfterExchange, Http1Connection, Waited};
+use crate::http1::connection::{AfterExchange, Http1Connection, RetryWait};
 use crate::http1::relay::{Relay, RelayError, RelayOutcome};
 use crate::http1::request::{RequestAction, poll_request};
 use crate::http1::upgraded::{ResponseCheck, UpgradeEnd, Upgraded};
@@ -120,7 +120,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
                     if error_response::author(&error) == Author::Service
                         && let Some(wait) = connection.retry_connect()
                     {
-                        if connection.wait_to_retry(wait).await == Waited::Needless {
+                        if connection.wait_to_retry(wait).await == RetryWait::Abandoned {
                             return connection.abandon();
                         }
                         continue;
@@ -150,7 +150,7 @@ async fn forward(connection: &mut Http1Connection) -> AfterExchange {
             Ok(RelayOutcome::Upgraded) => return run_upgraded(connection, upstream.peer).await,
             Err(RelayError::StaleConnection) => {}
             Err(RelayError::Retry(wait)) => {
-                if connection.wait_to_retry(wait).await == Waited::Needless {
+                if connection.wait_to_retry(wait).await == RetryWait::Abandoned {
                     return connection.abandon();
                 }
             }

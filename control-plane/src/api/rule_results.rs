@@ -1,15 +1,21 @@
-//! The sides of a split as the API reports them.
+//! The circuits of a rule and the sides of a split as the API reports them.
 
-use api::rule_results::{SplitFinding, SplitReport, SplitSide, SplitVerdict};
+use api::rule_results::{Circuits, SplitFinding, SplitReport, SplitSide, SplitVerdict};
 use format::split::{Measure, finding};
 use mesh::comparison::{Finding, Verdict};
 use mesh::golden::GoldenMetrics;
-use mesh::rule_totals::SplitSides;
+use mesh::rule_totals::{self, SplitSides};
 
 use crate::api::units::ms;
 
+/// The circuits, if the rule has any.
+pub(super) fn circuits(circuits: rule_totals::Circuits) -> Option<Circuits> {
+    let rule_totals::Circuits { closed, half_open, open } = circuits;
+    (circuits.pods() > 0).then_some(Circuits { closed, half_open, open })
+}
+
 /// Both sides, and whether they differ.
-pub(super) fn report(sides: &SplitSides) -> SplitReport {
+pub(super) fn split(sides: &SplitSides) -> SplitReport {
     let comparison = sides.comparison();
     SplitReport {
         own: side(&sides.own),

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use api::rule_results::Circuits;
 use api::rules::{Pin, Receipt, ReceiptState, Rule, RuleAction, RuleCommand, RuleEnd, RuleScope, RuleState, Rules};
 use axum::Json;
 use axum::extract::Path;
@@ -16,7 +15,7 @@ use mesh::rule::{Action, Protection, Scope};
 use mesh::rule_totals::RuleTotals;
 
 use crate::api::problem::ProblemResponse;
-use crate::api::split;
+use crate::api::rule_results;
 use crate::api::units::instant;
 use crate::model::rule_status::{self, PodReceipt, RuleStatus};
 use crate::query::reader::Reader;
@@ -188,18 +187,14 @@ fn rule(reader: &Reader, status: &RuleStatus) -> Rule {
         acted,
         shadowed,
         failed,
-        circuits: (circuits.pods() > 0).then(|| reported(circuits)),
-        split: sides.as_deref().map(split::report),
+        circuits: rule_results::circuits(circuits),
+        split: sides.as_deref().map(rule_results::split),
         created_at: instant(status.created_ms),
         expires_at: rule.expires_ms.map(instant),
         ended: status.ended.as_ref().map(|ended| RuleEnd { at: instant(ended.at_ms), by: ended.by.clone() }),
         pods: status.pods.iter().map(Receipt::from).collect(),
         warnings,
     }
-}
-
-fn reported(mesh::rule_totals::Circuits { closed, half_open, open }: mesh::rule_totals::Circuits) -> Circuits {
-    Circuits { closed, half_open, open }
 }
 
 impl From<&PodReceipt> for Receipt {

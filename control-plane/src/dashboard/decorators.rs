@@ -9,7 +9,7 @@ use axum::response::Redirect;
 use decorators::action;
 use decorators::selection::{Mode, Selection};
 use mesh::rule::{Action, Protection, Rule, Scope, prefix_of};
-use mesh::rule_totals::{Circuits, RuleTotals, SplitSides};
+use mesh::rule_totals::{Circuits, RuleTotals};
 use serde::Deserialize;
 
 use crate::clock::now_ms;
@@ -21,7 +21,7 @@ use crate::dashboard::zone::Zone;
 use crate::rules::command::{Command, Unseen};
 use format::label::service_label;
 use format::number;
-use format::split::{Measure, finding};
+use format::split::findings;
 
 /// What the form is filled with.
 #[derive(Debug, Default, Deserialize)]
@@ -187,7 +187,7 @@ impl DecoratorCells {
             failed: if failed == 0 { String::new() } else { format!("failed {} times", number::count(failed)) },
             circuits: circuit_words(circuits),
             is_open: circuits.closed < circuits.pods(),
-            verdicts: sides.as_deref().map(verdicts).unwrap_or_default(),
+            verdicts: sides.map(|sides| findings(&sides.comparison()).into()).unwrap_or_default(),
             applied: ReceiptCounts::of(&status).words(),
             left: time_left(&status, now_ms()),
             by: rule.by.clone(),
@@ -203,11 +203,6 @@ fn circuit_words(circuits: Circuits) -> String {
     let states = [(closed, "closed"), (half_open, "half-open"), (open, "open")].into_iter().filter(|(pods, _)| *pods > 0);
     let words = states.map(|(pods, state)| format!("{state} on {}", number::plural(pods as usize, "pod", "pods")));
     words.collect::<Vec<_>>().join(", ")
-}
-
-fn verdicts(sides: &SplitSides) -> Vec<String> {
-    let comparison = sides.comparison();
-    vec![finding(Measure::Errors, &comparison.errors), finding(Measure::Latency, &comparison.latency)]
 }
 
 /// The configuration in YAML, without the decorator's name.

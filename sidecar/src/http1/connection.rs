@@ -53,13 +53,13 @@ pub(super) enum Opening {
     Later,
 }
 
-/// What a wait before another attempt was good for.
+/// How a wait before another attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waited {
+pub(super) enum RetryWait {
     /// The request can be sent again.
-    Enough,
+    Elapsed,
     /// The client has left, or the worker ends.
-    Needless,
+    Abandoned,
 }
 
 /// What to do after an exchange.
@@ -100,9 +100,9 @@ impl Http1Connection {
     }
 
     /// Waits before the request is sent again.
-    pub(super) async fn wait_to_retry(&self, wait: Duration) -> Waited {
+    pub(super) async fn wait_to_retry(&self, wait: Duration) -> RetryWait {
         tokio::time::sleep(wait).await;
-        if self.is_abandoned() { Waited::Needless } else { Waited::Enough }
+        if self.is_abandoned() { RetryWait::Abandoned } else { RetryWait::Elapsed }
     }
 
     /// Whether the client has left, or the worker ends, so that the service need not get the request.

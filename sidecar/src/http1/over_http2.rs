@@ -13,7 +13,7 @@ use crate::exchange::context::{Scratch, WorkerContext};
 use crate::exchange::error_response;
 use crate::exchange::{Exchange, Repeatable};
 use crate::head::write::Persistence;
-use crate::http1::connection::{AfterExchange, Http1Connection, Waited};
+use crate::http1::connection::{AfterExchange, Http1Connection, RetryWait};
 use crate::http1::exchange_deadlines::ExchangeDeadlines;
 use crate::http1::over_http2::request::{Http2Request, translate};
 use crate::http1::over_http2::response::{Http2Response, ResponseEvents};
@@ -74,7 +74,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
                     if error_response::author(&error) == Author::Service
                         && let Some(wait) = connection.retry_connect()
                     {
-                        if connection.wait_to_retry(wait).await == Waited::Needless {
+                        if connection.wait_to_retry(wait).await == RetryWait::Abandoned {
                             return Ok(connection.abandon());
                         }
                         continue;
@@ -97,7 +97,7 @@ pub(super) async fn forward(connection: &mut Http1Connection) -> Result<AfterExc
             Err(RelayError::StaleConnection) if attempts < ATTEMPTS_MAX => {}
             Err(RelayError::Retry(wait)) => {
                 needs_other = true;
-                if connection.wait_to_retry(wait).await == Waited::Needless {
+                if connection.wait_to_retry(wait).await == RetryWait::Abandoned {
                     return Ok(connection.abandon());
                 }
             }

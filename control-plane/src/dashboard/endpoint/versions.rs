@@ -2,7 +2,7 @@
 
 use format::number;
 use format::number::Quantity;
-use format::split::{Measure, finding};
+use format::split::findings;
 use mesh::golden::GoldenMetrics;
 use mesh::rule::Rule;
 use mesh::rule_totals::{RuleTotals, SplitSides};
@@ -58,7 +58,7 @@ impl Versions {
         let splits = records
             .iter()
             .map(|record| &record.rule)
-            .filter(|rule| rule.kind() == "split" && (rule.covers(row.endpoint.method(), row.endpoint.route())));
+            .filter(|rule| rule.kind() == "split" && rule.covers(row.endpoint.method(), row.endpoint.route()));
         let with_sides = |rule: &Rule| {
             let RuleTotals { sides, .. } = state.reader.rule_totals(rule);
             sides.map(|sides| Self::from_sides(&rule.subject(), &sides))
@@ -67,13 +67,13 @@ impl Versions {
     }
 
     fn from_sides(subject: &str, sides: &SplitSides) -> Self {
-        let comparison = sides.comparison();
+        let [errors, latency] = findings(&sides.comparison());
         Self {
             card: SplitCells {
                 kind: "split",
                 about: format!("{subject}, since the pods that run now applied the split"),
-                errors: finding(Measure::Errors, &comparison.errors),
-                latency: finding(Measure::Latency, &comparison.latency),
+                errors,
+                latency,
             },
             sides: [SideCells::of("Service itself", &sides.own), SideCells::of("Other address", &sides.other)],
         }
