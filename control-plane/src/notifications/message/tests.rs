@@ -35,7 +35,7 @@ fn message(notice: Notice, event: NoticeEvent) -> Message {
 #[test]
 fn a_person_reads_what_where_since_when_and_the_last_failures() {
     let first = message(notice("legacy", "/orders"), NoticeEvent::Firing);
-    assert_eq!((first.id.as_str(), first.subject.as_str()), ("n1-7", "[firing] shop/legacy refuses connections"));
+    assert_eq!((first.id.as_str(), first.subject.as_str()), ("n1-1763647210000-7", "[firing] shop/legacy refuses connections"));
     let text = "No program accepts connections on the service's port, on 2 of 3 pods.\nSince 20 Nov 14:00 UTC.\n\
         Pods: legacy-0, and 1 more\nLast failed exchanges:\n  \
         14:00:05 GET /orders -> 502 upstream-connect, 1.2 ms, legacy-0\n\nAll notices: https://mesh.example/notices\n";
