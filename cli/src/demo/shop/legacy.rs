@@ -28,6 +28,9 @@ const EXPORT: Latency = Latency::around_ms(140, 0.4);
 const REPORT: Latency = Latency::around_ms(420, 0.3);
 const IMPORT: Latency = Latency::around_ms(210, 0.4);
 
+/// The archive is on tape: it is always slower than the time limits of the tour.
+const ARCHIVE: Duration = Duration::from_secs(5);
+
 /// A version of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Version {
@@ -55,6 +58,7 @@ pub(super) fn routes(catalogue: &Catalogue, version: Version) -> Router {
         .route("/legacy/report.csv", get(report))
         .route("/legacy/import", post(import))
         .route("/legacy/status", get(status))
+        .route("/legacy/archive", get(archive))
         .with_state(papers)
 }
 
@@ -83,6 +87,11 @@ async fn status(State(papers): State<Papers>) -> (StatusCode, &'static str) {
         Version::Flaky if is_second => (StatusCode::SERVICE_UNAVAILABLE, "busy\n"),
         Version::Flaky | Version::Mended => (StatusCode::OK, "fine\n"),
     }
+}
+
+async fn archive() -> &'static str {
+    tokio::time::sleep(ARCHIVE).await;
+    "found\n"
 }
 
 async fn import(lines: String) -> Response {

@@ -74,7 +74,7 @@ fn resilient() -> Vec<TourStep> {
             "timeout",
             "Limits how long the service may take.",
             "{response: 100ms}",
-            vec![TourRequest::get("/legacy/report.csv").shows(Shown::Field("x-sitio-error"))],
+            vec![TourRequest::get("/legacy/archive").shows(Shown::Field("x-sitio-error"))],
         ),
         step(
             "retry",
@@ -88,7 +88,7 @@ fn resilient() -> Vec<TourStep> {
                 "circuit-breaker",
                 "Keeps requests from a service that fails; the time limit makes it fail.",
                 "",
-                vec![TourRequest::get("/legacy/report.csv").times(3).shows(Shown::Field("x-sitio-decorator"))],
+                vec![TourRequest::get("/legacy/archive").times(3).shows(Shown::Field("x-sitio-decorator"))],
             )
         },
     ]
