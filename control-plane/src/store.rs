@@ -8,6 +8,7 @@ pub mod codec;
 pub mod metrics_store;
 pub mod notice_store;
 pub mod redb;
+pub mod replica_log;
 pub mod rollup;
 
 /// Storage of the rules and audit entries. Calls may block, so call it only where blocking is
@@ -56,6 +57,10 @@ pub enum StoreError {
         /// The actual value in the store.
         actual: u64,
     },
+    /// The log that replicas share did not confirm a write, or cannot be asked what it holds. Another replica may know
+    /// more than this one.
+    #[error("the log of the replicas on NATS has not confirmed it: {0}")]
+    Unconfirmed(String),
     /// A change could not be written.
     #[error("cannot write {}: {why}", file.display())]
     Write {

@@ -19,6 +19,12 @@ pub trait MetricsStore: Send + Sync + std::fmt::Debug {
     /// stored; 0 if nothing is.
     fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError>;
 
+    /// Returns marks that cover everything that any control plane has acknowledged. Only a store that replicas share has
+    /// to ask for that.
+    fn acknowledged_marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
+        self.marks(processes)
+    }
+
     /// Adds counts and moves the marks atomically and durably, or not at all.
     fn append(&self, append: &Append) -> Result<(), StoreError>;
 

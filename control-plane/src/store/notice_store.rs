@@ -100,7 +100,7 @@ pub struct SummaryLine {
 }
 
 /// A change, written in one transaction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct NoticeChange {
     /// Notices by id: new ones and changed ones, and `None` for those to delete.
     pub notices: BTreeMap<String, Option<StoredNotice>>,

@@ -30,6 +30,7 @@ mod handover;
 mod ledger;
 mod notices;
 mod read;
+mod replica;
 mod retention;
 mod rule_json;
 mod series_ids;

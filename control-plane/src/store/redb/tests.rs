@@ -5,7 +5,7 @@ mod forgetting;
 mod kills;
 mod trimming;
 mod upgrade;
-mod windows;
+pub(super) mod windows;
 
 use mesh::endpoint::Endpoint;
 use mesh::rule::{Action, Protection, Rule, Scope, Selector};

@@ -10,9 +10,9 @@ use crate::store::redb::tests::*;
 use crate::store::rollup::WINDOW_MS;
 
 /// A whole hour since the Unix epoch.
-pub(super) const HOUR_MS: u64 = 1_763_647_200_000;
+pub(in crate::store::redb) const HOUR_MS: u64 = 1_763_647_200_000;
 
-pub(super) fn hits(hits: u64) -> GoldenMetrics {
+pub(in crate::store::redb) fn hits(hits: u64) -> GoldenMetrics {
     let mut golden = GoldenMetrics::default();
     golden.hits = hits;
     golden.add_status(200, hits);
@@ -22,7 +22,7 @@ pub(super) fn hits(hits: u64) -> GoldenMetrics {
     golden
 }
 
-pub(super) fn row(route: &str, slots: &[(u64, u64)]) -> AppendRow {
+pub(in crate::store::redb) fn row(route: &str, slots: &[(u64, u64)]) -> AppendRow {
     let endpoint = Endpoint::named("GET", route).unwrap();
     let name = SeriesName { namespace: "default".into(), service: "shop".into(), endpoint };
     let slots: BTreeMap<_, _> = slots.iter().map(|(slot, count)| (*slot, hits(*count))).collect();
@@ -30,12 +30,12 @@ pub(super) fn row(route: &str, slots: &[(u64, u64)]) -> AppendRow {
     AppendRow { name, is_file: false, seen, slots }
 }
 
-pub(super) fn advance(pod: &str, from: u64, to: u64) -> Advance {
+pub(in crate::store::redb) fn advance(pod: &str, from: u64, to: u64) -> Advance {
     Advance { process: Process { pod_uid: pod.into(), epoch: 7 }, from, to }
 }
 
 /// Returns the total of a route, and its slots of one length with their hits.
-pub(super) fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u64, Vec<(u64, u64)>) {
+pub(in crate::store::redb) fn kept(store: &RedbStore, route: &str, resolution: Resolution) -> (u64, Vec<(u64, u64)>) {
     let (mut total, mut slots) = (0, Vec::new());
     store
         .view(&mut |view| {
