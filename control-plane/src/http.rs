@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, header};
 use platform::connection_slots::Bounds;
 use platform::http::PortLimits;
-use tokio::net::TcpListener;
+use platform::port_connections::PortConnections;
 use tokio_util::sync::CancellationToken;
 use tower::util::MapRequestLayer;
 
@@ -40,9 +40,9 @@ const LIMITS: PortLimits = PortLimits {
 pub struct PeerAddr(pub IpAddr);
 
 /// Serves until drained, and returns when the last connection has ended. Dropping the future ends them at once.
-pub async fn serve(listener: TcpListener, routes: Router, drain: CancellationToken) {
+pub async fn serve(incoming: impl Into<PortConnections>, routes: Router, drain: CancellationToken) {
     let routes = routes.layer(MapRequestLayer::new(with_peer));
-    platform::http::serve(listener, routes, LIMITS, drain).await;
+    platform::http::serve(incoming, routes, LIMITS, drain).await;
 }
 
 /// A cookie of a request (RFC 6265, section 4.2). The `cookie` crate would bring `time` along for these four lines.

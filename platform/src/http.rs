@@ -13,13 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::connection_slots::{Bounds, ConnectionSlot, ConnectionSlots, SlotKind};
 use crate::http::guarded::Guarded;
 use crate::http::transport::{BoundedSocket, Plain, Transport};
+use crate::port_connections::PortConnections;
 
 mod guarded;
 pub mod transport;
@@ -52,23 +53,23 @@ pub struct PortLimits {
 
 /// Serves until drained, and returns when the last connection has ended. Dropping the future ends
 /// all connections at once.
-pub async fn serve(listener: TcpListener, routes: Router, limits: PortLimits, drain: CancellationToken) {
-    serve_over(listener, Plain, routes, limits, drain).await;
+pub async fn serve(incoming: impl Into<PortConnections>, routes: Router, limits: PortLimits, drain: CancellationToken) {
+    serve_over(incoming, Plain, routes, limits, drain).await;
 }
 
 /// [`serve`] over a transport, such as TLS.
 pub async fn serve_over<T: Transport>(
-    listener: TcpListener,
+    incoming: impl Into<PortConnections>,
     transport: T,
     routes: Router,
     limits: PortLimits,
     drain: CancellationToken,
 ) {
-    let places = ConnectionSlots::new(limits.connections);
+    let (mut incoming, places) = (incoming.into(), ConnectionSlots::new(limits.connections));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, peer) = accept(&listener) => {
+            (stream, peer) = accept(&mut incoming) => {
                 if let Some(place) = places.place(peer.ip()) {
                     let connection = carry(stream, transport.clone(), (peer, place), routes.clone(), limits, drain.clone());
                     connections.spawn(connection);
@@ -78,13 +79,13 @@ pub async fn serve_over<T: Transport>(
             () = drain.cancelled() => break,
         }
     }
-    drop(listener);
+    drop(incoming);
     while connections.join_next().await.is_some() {}
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(incoming: &mut PortConnections) -> (TcpStream, SocketAddr) {
     loop {
-        match listener.accept().await {
+        match incoming.accept().await {
             Ok(accepted) => return accepted,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");

@@ -5,3 +5,4 @@ pub mod config_file;
 pub mod connection_slots;
 pub mod http;
 pub mod log;
+pub mod port_connections;

@@ -1,6 +1,7 @@
 //! Tests that slow and silent clients lose their connections, and that probes are answered while such clients hold all places.
 
 use std::time::Instant;
+use tokio::net::TcpListener;
 
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
