@@ -126,6 +126,11 @@ impl Rules {
         Ok(())
     }
 
+    /// Publishes what another control plane has committed to the store, if there is anything.
+    pub async fn refresh(&self) -> Result<(), CommandError> {
+        self.blocking(|inner| inner.refresh().map_err(CommandError::from)).await
+    }
+
     /// The outcomes of the commands behind these audit entries, in the same order.
     pub fn outcomes(&self, entries: &[Arc<audit::AuditEntry>]) -> Vec<RuleOutcome> {
         let (state, now_ms) = (self.state(), now_ms());

@@ -108,6 +108,9 @@ impl From<CommandError> for ProblemResponse {
                 (StatusCode::UNPROCESSABLE_ENTITY, "command", "The command makes no sense")
             }
             Error::Store(StoreError::Stale { .. }) => (StatusCode::CONFLICT, "stale", "The rules have changed in the meantime"),
+            Error::Store(StoreError::Unconfirmed(_)) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to the log on NATS")
+            }
             Error::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store", "The rules could not be written to disk"),
         };
         let mut response = Self::new(status, name, title, error.to_string());

@@ -109,3 +109,20 @@ async fn ended_rules_make_room_for_those_that_end_later() {
     assert_eq!(rules.state().ended().count(), crate::model::rules_state::ENDED_MAX);
     assert!(rules.status("r1").is_none() && rules.status("r2009").is_some());
 }
+
+#[tokio::test]
+async fn a_command_that_was_decided_on_rules_of_the_past_is_decided_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(crate::store::redb::RedbStore::open(folder.path()).unwrap());
+    let [one, two] = [(), ()].map(|()| Rules::open(Arc::clone(&store), fleet(), NOW_MS).unwrap());
+
+    let first = one.create(command("/a"), "anna").await.unwrap();
+    let second = two.create(command("/b"), "ben").await.unwrap();
+    let again = two.create(command("/a"), "ben").await.unwrap_err();
+
+    assert_eq!((first.revision, second.revision), (1, 2));
+    assert!(matches!(again, CommandError::Duplicate(_)), "the second knows the rules of the first: {again}");
+    assert_eq!(two.state().audit_entries, 3);
+    one.refresh().await.unwrap();
+    assert_eq!((one.revision(), one.state().in_force().count(), one.state().audit_entries), (2, 2, 3));
+}

@@ -20,6 +20,26 @@ use crate::rules::warnings::WarningContext;
 use crate::rules::{change, check, receipts};
 use crate::store::{Store, StoreError};
 
+/// How often a command is decided while other control planes commit before it. They seldom have a leader each at all.
+const DECISIONS_MAX: usize = 8;
+
+/// Whether an error means that something else was committed since the decision.
+trait MaybeStale {
+    fn is_stale(&self) -> bool;
+}
+
+impl MaybeStale for StoreError {
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale { .. })
+    }
+}
+
+impl MaybeStale for CommandError {
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Stale { .. }))
+    }
+}
+
 /// The published rules, and all that a change of them needs.
 #[derive(Debug)]
 pub(super) struct RuleWriter {
@@ -52,7 +72,10 @@ impl RuleWriter {
     }
 
     pub(super) fn create(&self, command: &Command, by: &Author) -> Result<Arc<RuleStatus>, CommandError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.decided(|| self.try_create(command, by))
+    }
+
+    fn try_create(&self, command: &Command, by: &Author) -> Result<Arc<RuleStatus>, CommandError> {
         let (state, now_ms) = (self.state(), now_ms());
         let id = format!("r{}", state.revision + 1);
         let namespace = command.namespace();
@@ -74,7 +97,10 @@ impl RuleWriter {
     }
 
     pub(super) fn withdraw(&self, id: &str, by: &Author) -> Result<Arc<RuleStatus>, CommandError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.decided(|| self.try_withdraw(id, by))
+    }
+
+    fn try_withdraw(&self, id: &str, by: &Author) -> Result<Arc<RuleStatus>, CommandError> {
         let (state, now_ms) = (self.state(), now_ms());
         let record = state.record(id).ok_or_else(|| CommandError::UnknownRule(id.to_owned()))?;
         if record.ending.is_some() {
@@ -89,7 +115,10 @@ impl RuleWriter {
     }
 
     pub(super) fn expire(&self, now_ms: u64) -> Result<(), StoreError> {
-        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.decided(|| self.try_expire(now_ms))
+    }
+
+    fn try_expire(&self, now_ms: u64) -> Result<(), StoreError> {
         let state = self.state();
         let expired = state.in_force().filter(|record| record.rule.has_lapsed(now_ms)).cloned();
         let expired: Vec<_> =
@@ -101,6 +130,36 @@ impl RuleWriter {
             tracing::info!(rule = record.rule.id, endpoint = %record.rule.endpoint, "expired");
         }
         self.commit(&state, change::lapse(&state, &expired, now_ms), now_ms).map(drop)
+    }
+
+    /// Publishes what another control plane has committed, if there is anything.
+    pub(super) fn refresh(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload()
+    }
+
+    /// Decides on the published state and commits the change. If another control plane has committed one meanwhile, it
+    /// is published, and the decision made again.
+    fn decided<T, E: From<StoreError> + MaybeStale>(&self, attempt: impl Fn() -> Result<T, E>) -> Result<T, E> {
+        let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 1..DECISIONS_MAX {
+            match attempt() {
+                Err(error) if error.is_stale() => self.reload()?,
+                decided => return decided,
+            }
+        }
+        attempt()
+    }
+
+    fn reload(&self) -> Result<(), StoreError> {
+        let (state, stored) = (self.state(), self.store.load()?);
+        if (stored.revision, stored.audit_entries) == (state.revision, state.audit_entries) {
+            return Ok(());
+        }
+        let next = RulesState::load(stored, now_ms());
+        self.before_publish.run(&next);
+        self.publish_next(|published| next.resent(published.resends));
+        Ok(())
     }
 
     /// Writes a change to disk, then publishes it; in this order, so that no pod obeys what a crash
@@ -122,8 +181,16 @@ impl RuleWriter {
         refused: &CommandError,
         now_ms: u64,
     ) {
-        let change = change::refusal(state, about, (by, reason), refused, now_ms);
-        match self.store.commit(&change) {
+        let change = change::refusal(state, about.clone(), (by, reason), refused, now_ms);
+        let committed = self.store.commit(&change);
+        // The refusal was decided on rules that another control plane has changed; only the entry's number depends on that.
+        if committed.as_ref().is_err_and(MaybeStale::is_stale)
+            && self.reload().is_ok()
+            && self.state().audit_entries != state.audit_entries
+        {
+            return self.record_refusal(&self.state(), about, (by, reason), refused, now_ms);
+        }
+        match committed {
             Ok(()) => self.publish(state, change, now_ms),
             Err(error) => tracing::error!(%error, %refused, "a refused command could not be recorded"),
         }
