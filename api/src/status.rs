@@ -25,6 +25,42 @@ pub struct Status {
     pub store: StoreStatus,
     /// The pods that have not reported since a restart; null when none is awaited.
     pub recovery: Option<Recovery>,
+    /// The replicas of the control plane; null if it is the only one.
+    #[serde(default)]
+    pub replication: Option<Replication>,
+}
+
+/// The replicas of the control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replication {
+    /// The replica that leads, and that answers.
+    pub leader: String,
+    /// Since when it leads.
+    #[schema(format = DateTime)]
+    pub since: String,
+    /// Counts up with each change of the leader.
+    pub term: u64,
+    /// Since when NATS is unreachable; null if it is reachable. Meanwhile nothing is stored, no rule can be changed, and
+    /// no sidecar can attach; those that are attached go on.
+    #[schema(format = DateTime)]
+    pub nats_unreachable_since: Option<String>,
+    /// All replicas that were heard in the last ten minutes.
+    pub replicas: Vec<Replica>,
+}
+
+/// One replica of the control plane.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replica {
+    /// Its name.
+    pub name: String,
+    /// Where other replicas connect to it.
+    pub address: String,
+    /// Messages of the log that it has not applied yet.
+    pub behind_messages: u64,
+    /// Seconds since it had applied everything; null if it never had.
+    pub behind_s: Option<u64>,
+    /// Seconds since it was heard.
+    pub silent_s: u64,
 }
 
 /// The status of the store.

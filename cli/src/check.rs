@@ -4,6 +4,7 @@ mod control_plane;
 mod findings;
 mod losses;
 mod pods;
+mod replicas;
 mod rules;
 mod store;
 mod traffic;

@@ -16,6 +16,7 @@ use crate::access::settings::SignInSettings;
 use crate::grpc::admission::PlaintextPolicy;
 use crate::kubernetes_api::KubernetesSettings;
 use crate::public_url::PublicUrl;
+use crate::replication::settings::ReplicationSettings;
 use crate::service_accounts::ServiceAccountSettings;
 use crate::store::rollup::Keep;
 use crate::tls::TlsSettings;
@@ -99,6 +100,9 @@ pub struct ControlPlaneConfig {
     /// The admission webhook.
     #[command(flatten)]
     pub webhook: WebhookSettings,
+    /// Several control planes with one state.
+    #[command(flatten)]
+    pub replication: ReplicationSettings,
 }
 
 impl ControlPlaneConfig {
@@ -212,6 +216,7 @@ pub fn read() -> Result<Configured, NotConfigured> {
     let token = token(&config)?;
     config.check_token(token.as_ref())?;
     config.sign_in.check(config.public_url.as_ref()).map_err(NotConfigured::Senseless)?;
+    config.replication.check().map_err(NotConfigured::Senseless)?;
     let mut warnings = warnings;
     if token.is_none() && !config.sign_in.is_given() && config.public_url.as_ref().is_some_and(|url| !url.is_local()) {
         warnings.push("SITIO_PUBLIC_URL is set without a sign-in: every client behind the proxy has full access".to_owned());

@@ -22,6 +22,7 @@ pub mod notifications;
 pub mod public_url;
 pub mod query;
 pub mod recovery;
+pub mod replication;
 pub mod rules;
 pub mod service_accounts;
 pub mod state;

@@ -23,6 +23,7 @@ use crate::notifications::evidence::Sources;
 use crate::notifications::lifecycle::Absence;
 use crate::recovery::Recovery;
 use crate::recovery::attached::AttachedLog;
+use crate::replication::leadership::Leadership;
 use crate::rules::Rules;
 use crate::store::metrics_store::{MetricsStore, StoreSize, StoredSeries};
 use crate::store::notice_store::NoticeStore;
@@ -63,6 +64,8 @@ pub struct AppState {
     pub attached: AttachedLog,
     /// The counters that `/metrics` has exposed.
     pub exposed: Exposed,
+    /// The lead of this replica, if there are several control planes.
+    pub leadership: Option<Leadership>,
     /// Cancelled at shutdown: everything that is open for long, such as an event stream, ends then.
     pub drain: CancellationToken,
 }
@@ -108,6 +111,7 @@ impl AppState {
             recovery: Recovery::begin(attached.clone(), Instant::now()),
             attached: AttachedLog::begin(attached),
             exposed: Exposed::begin(exposed),
+            leadership: None,
             drain,
         };
         Ok((state, window_writer))

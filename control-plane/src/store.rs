@@ -10,6 +10,7 @@ pub mod notice_store;
 pub mod redb;
 pub mod replica_log;
 pub mod rollup;
+pub mod session_store;
 
 /// Storage of the rules and audit entries. Calls may block, so call it only where blocking is
 /// allowed.

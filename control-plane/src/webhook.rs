@@ -20,7 +20,7 @@ use axum::routing::post;
 use inject::settings::{AuthoritySource, InjectionSettings};
 use platform::connection_slots::Bounds;
 use platform::http::{PortLimits, serve_over};
-use tokio::net::TcpListener;
+use platform::port_connections::PortConnections;
 use tokio_util::sync::CancellationToken;
 
 use crate::tls::{ServerCertificate, TlsTransport, acceptor};
@@ -46,7 +46,11 @@ const LIMITS: PortLimits = PortLimits {
 };
 
 /// Serves reviews, renews the certificate, and keeps the CA bundle current, until drained.
-pub async fn run(options: WebhookOptions, listener: TcpListener, drain: CancellationToken) -> anyhow::Result<()> {
+pub async fn run(
+    options: WebhookOptions,
+    connections: impl Into<PortConnections>,
+    drain: CancellationToken,
+) -> anyhow::Result<()> {
     let (data_dir, names) = (options.data_dir, options.names);
     let opening = tokio::task::spawn_blocking(move || ServerCertificate::of_own_ca(&data_dir, names));
     let certificate = opening.await.context("make the webhook's certificate")?.context("make the webhook's certificate")?;
@@ -57,7 +61,7 @@ pub async fn run(options: WebhookOptions, listener: TcpListener, drain: Cancella
     }
     let tls = TlsTransport(acceptor(Arc::clone(&certificate), b"http/1.1").context("configure TLS")?);
     tokio::join!(
-        serve_over(listener, tls, routes(injection), LIMITS, drain.clone()),
+        serve_over(connections, tls, routes(injection), LIMITS, drain.clone()),
         certificate.keep_current(drain.clone()),
         ca_bundle::keep(bundle, options.api, options.configuration, drain),
     );

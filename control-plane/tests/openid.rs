@@ -13,6 +13,7 @@ use axum::{Json, Router};
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use clap::Parser;
 use control_plane::access::guard;
+use control_plane::access::sessions::file::SessionPlace;
 use control_plane::access::settings::SignInSettings;
 use control_plane::clock::now_ms;
 use ring::rand::SystemRandom;
@@ -110,7 +111,7 @@ async fn control_plane(provider: &HostileProvider, data: &Path, roles: &str) -> 
     let arguments = ["sitio", "--oidc-issuer", &provider.issuer, "--oidc-client-id", CLIENT, "--oidc-roles", roles];
     let Line { sign_in } = Line::try_parse_from(arguments).unwrap();
     let public_url = "http://127.0.0.1:8090".parse().unwrap();
-    let access = sign_in.open(data, None, Some(public_url), "".parse().unwrap()).await.unwrap();
+    let access = sign_in.open(SessionPlace::Folder(data.to_owned()), None, Some(public_url), "".parse().unwrap()).await.unwrap();
     guard(access, Router::new().route("/", get(|| async { "the overview" })))
 }
 

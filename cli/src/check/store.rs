@@ -9,13 +9,18 @@ use mesh::report::GIVE_UP_AFTER;
 use format::number;
 
 use crate::check::findings::Findings;
+use crate::check::replicas;
 use crate::moment;
 
 /// Runs the check and returns the recovery in progress, if there is one.
 pub(super) async fn look(client: &Client, findings: &mut Findings) -> Option<Recovery> {
     match client.status().await {
         Ok(status) => {
-            judge(&status.store, moment::now_ms(), findings);
+            let now_ms = moment::now_ms();
+            match &status.replication {
+                Some(replication) => replicas::judge(&status.store, replication, now_ms, findings),
+                None => judge(&status.store, now_ms, findings),
+            }
             status.recovery.inspect(|recovery| incomplete(recovery, findings))
         }
         // An older control plane has no such page; the check of its version reports that already.
@@ -37,7 +42,7 @@ fn incomplete(recovery: &Recovery, findings: &mut Findings) {
     );
 }
 
-fn judge(store: &StoreStatus, now_ms: u64, findings: &mut Findings) {
+pub(super) fn judge(store: &StoreStatus, now_ms: u64, findings: &mut Findings) {
     if let Some(why) = &store.replaced {
         findings.error(
             format!("the control plane's store was lost or replaced: {why}"),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::accounts::{Fingerprint, fingerprint};
-use crate::access::sessions::file::{SessionFile, StoredSession};
+use crate::access::sessions::file::{SessionFile, SessionPlace, StoredSession};
 use crate::access::sessions::owner::SessionOwner;
 
 pub mod cookie;
@@ -65,7 +65,12 @@ pub struct Session {
 impl Sessions {
     /// The sessions of a data folder that are not over. It does file I/O, so it may block.
     pub fn in_folder(folder: &Path, now_s: u64) -> Self {
-        let (file, stored) = SessionFile::in_folder(folder);
+        Self::restore(SessionPlace::Folder(folder.to_owned()), now_s)
+    }
+
+    /// The sessions of a place that are not over. It may block.
+    pub fn restore(place: SessionPlace, now_s: u64) -> Self {
+        let (file, stored) = SessionFile::open(place);
         let session = |StoredSession { id, owner, began_s, used_s }| {
             (id, Session { owner: Arc::new(owner), began_s, used_s, ends: Arc::default() })
         };

@@ -1,6 +1,6 @@
 //! How people and scripts sign in, besides the shared token.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -11,6 +11,7 @@ use crate::access::openid::OpenId;
 use crate::access::openid::settings::OpenIdSettings;
 use crate::access::policy::{Access, AccessOptions};
 use crate::access::sessions::Sessions;
+use crate::access::sessions::file::SessionPlace;
 use crate::clock;
 use crate::public_url::PublicUrl;
 use crate::token::SecretToken;
@@ -37,19 +38,18 @@ impl SignInSettings {
         OpenId::from_settings(&self.openid, public_url).map(drop)
     }
 
-    /// The access check, with the sessions of the data folder.
+    /// The access check, with the sessions of a place.
     pub async fn open(
         self,
-        data_dir: &Path,
+        sessions: SessionPlace,
         token: Option<SecretToken>,
         public_url: Option<PublicUrl>,
         proxies: TrustedProxies,
     ) -> anyhow::Result<Arc<Access>> {
-        let data_dir = data_dir.to_owned();
         let opening = tokio::task::spawn_blocking(move || {
             let users = self.users_file.map(UsersFile::open).transpose().map_err(anyhow::Error::msg)?;
             let openid = OpenId::from_settings(&self.openid, public_url.as_ref()).map_err(anyhow::Error::msg)?;
-            let sessions = Sessions::in_folder(&data_dir, clock::now_ms() / 1000);
+            let sessions = Sessions::restore(sessions, clock::now_ms() / 1000);
             Ok(Access::new(AccessOptions { token, users, openid, public_url, proxies }, sessions))
         });
         opening.await.context("read the settings of the sign-in")?

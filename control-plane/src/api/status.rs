@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use api::status::{About, Recovery, Status, StoreStatus, StoredSlots, StoredWindows};
+use api::status::{About, Recovery, Replica, Replication, Status, StoreStatus, StoredSlots, StoredWindows};
 use axum::Json;
 use axum::extract::State;
 
@@ -12,6 +12,8 @@ use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
 use crate::model::durability::Durability;
 use crate::model::recovery_progress::RecoveryWaiting;
+use crate::replication::leadership::Leadership;
+use crate::replication::roll_call::KnownReplica;
 use crate::state::AppState;
 use crate::store::metrics_store::StoreSize;
 use crate::store::rollup::{Keep, Resolution};
@@ -44,7 +46,7 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
     let (queue, keeps) = (&state.window_queue, state.window_queue.metrics_store.keeps());
     let (durable, not_durable_since, why) = match queue.durability() {
         Durability::Durable => (true, None, None),
-        Durability::NotDurable { since_ms, why } => (false, Some(instant(since_ms)), Some(why)),
+        Durability::NotDurable { since_ms, why, .. } => (false, Some(instant(since_ms)), Some(why)),
     };
     Json(Status {
         store: StoreStatus {
@@ -66,7 +68,26 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
             replaced: state.store_replaced().map(str::to_owned),
         },
         recovery: state.recovery.waiting(Instant::now()).map(Recovery::from),
+        replication: state.leadership.as_ref().map(replication),
     })
+}
+
+fn replication(leadership: &Leadership) -> Replication {
+    let last = leadership.progress.known();
+    let replica = |KnownReplica { said, silent }: KnownReplica| Replica {
+        behind_messages: last.saturating_sub(said.applied),
+        behind_s: said.behind_ms.map(|ms| ms / 1000 + silent.as_secs()),
+        silent_s: silent.as_secs(),
+        name: said.replica,
+        address: said.address,
+    };
+    Replication {
+        leader: leadership.replica.clone(),
+        since: instant(leadership.since_ms),
+        term: leadership.term,
+        nats_unreachable_since: leadership.roll_call.unreachable_since_ms().map(instant),
+        replicas: leadership.roll_call.replicas().into_iter().map(replica).collect(),
+    }
 }
 
 fn slots(keeps: &Keep, size: Option<StoreSize>) -> BTreeMap<String, StoredSlots> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 use crate::counts::window_writer::batch::{WriteResult, write};
 use crate::counts::window_writer::pending_window::PendingWindow;
-use crate::model::durability::Durability;
+use crate::model::durability::{Durability, Medium};
 use crate::model::limits::{IN_FLIGHT_MAX, PODS_MAX};
 use crate::model::stream_counts::Count;
 use crate::store::StoreError;
@@ -180,10 +180,11 @@ impl WindowWriter {
                 written.iter().for_each(|window| window.durable_counts.record_written(window.end(), &window.rows));
                 Ok::<_, StoreError>(results)
             });
-            let why = match writing.await {
+            let (medium, why) = match writing.await {
                 Ok(Ok(results)) => return self.acknowledge(&batch, &results),
-                Ok(Err(error)) => error.to_string(),
-                Err(panic) => format!("the writer panicked: {panic}"),
+                Ok(Err(error @ StoreError::Unconfirmed(_))) => (Medium::Log, error.to_string()),
+                Ok(Err(error)) => (Medium::Disk, error.to_string()),
+                Err(panic) => (Medium::Disk, format!("the writer panicked: {panic}")),
             };
             self.queue.counts.failures.up();
             self.queue.durability.send_modify(|durability| {
@@ -191,7 +192,7 @@ impl WindowWriter {
                     tracing::error!(why, "counts cannot be written to disk and are kept in memory; retrying");
                 }
                 let since_ms = if let Durability::NotDurable { since_ms, .. } = durability { *since_ms } else { now_ms() };
-                *durability = Durability::NotDurable { since_ms, why };
+                *durability = Durability::NotDurable { medium, since_ms, why };
             });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

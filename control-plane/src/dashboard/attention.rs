@@ -6,7 +6,7 @@ use crate::dashboard::chart::threshold_crossings::{Since, over_since};
 use crate::dashboard::order::SortOrder;
 use crate::dashboard::row::OverviewRow;
 use crate::dashboard::switch::ReceiptCounts;
-use crate::model::durability::Durability;
+use crate::model::durability::{Durability, Medium};
 use crate::model::pod::PodState;
 use crate::model::rule_status::{ReceiptState, RuleStatus};
 use crate::model::switch::Switch;
@@ -69,15 +69,19 @@ fn incomplete(snapshot: &Snapshot) -> Option<AttentionCells> {
     })
 }
 
-/// The item for a disk that cannot be written, with what to do.
+/// The item for a disk, or a log on NATS, that cannot be written, with what to do.
 fn not_on_disk(snapshot: &Snapshot) -> Option<AttentionCells> {
-    let Durability::NotDurable { since_ms, why } = &snapshot.standing else { return None };
+    let Durability::NotDurable { medium, since_ms, why } = &snapshot.standing else { return None };
+    let (title, advice) = match medium {
+        Medium::Disk => ("The control plane’s disk", "free space in its data folder"),
+        Medium::Log => ("NATS", "see which of its servers run"),
+    };
     Some(AttentionCells {
         kind: "bad",
         href: "api/v1/status".into(),
-        title: "The control plane’s disk".into(),
+        title: title.into(),
         strong: format!("Nothing written for {}", time::span(snapshot.taken_ms.saturating_sub(*since_ms))),
-        rest: format!(": free space in its data folder. Numbers are only in memory, and rule changes are refused. {why}"),
+        rest: format!(": {advice}. Numbers are only in memory, and rule changes are refused. {why}"),
         ..AttentionCells::default()
     })
 }
@@ -212,7 +216,7 @@ mod tests {
     fn a_disk_that_takes_nothing_comes_first_with_what_to_do() {
         let items = sample_items(|snapshot| {
             let why = "no space left on device".to_owned();
-            snapshot.standing = Durability::NotDurable { since_ms: sample::NOW_MS - 180_000, why };
+            snapshot.standing = Durability::NotDurable { medium: Medium::Disk, since_ms: sample::NOW_MS - 180_000, why };
         });
         let expected = "The control plane’s disk Nothing written for 3 min: free space in its data folder. \
             Numbers are only in memory, and rule changes are refused. no space left on device";

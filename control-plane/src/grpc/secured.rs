@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
+use platform::port_connections::PortConnections;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_rustls::{Accept, TlsAcceptor};
 
@@ -19,7 +20,7 @@ const HANDSHAKE: u8 = 22;
 /// A port that accepts TLS, and plaintext beside it.
 pub struct SecuredListener {
     /// The port.
-    pub listener: TcpListener,
+    pub connections: PortConnections,
     /// Accepts TLS; without it, everything is plaintext.
     pub acceptor: Option<TlsAcceptor>,
 }
@@ -44,7 +45,7 @@ impl ConnectionSource for SecuredListener {
     type Io = SecuredConnection;
 
     async fn accept(&mut self) -> io::Result<(SecuredConnection, IpAddr)> {
-        let (stream, peer) = self.listener.accept().await?;
+        let (stream, peer) = self.connections.accept().await?;
         stream.set_nodelay(true)?;
         let (state, security) = match &self.acceptor {
             Some(acceptor) => (State::New(stream, acceptor.clone()), OnceLock::new()),

@@ -26,6 +26,7 @@ use crate::grpc::windows::WindowProgress;
 use crate::model::durability::Durability;
 use crate::model::rules_state::RulesState;
 use crate::state::AppState;
+use crate::store::StoreError;
 use crate::store_id;
 
 mod inbound;
@@ -164,10 +165,11 @@ impl SidecarStream {
         }
     }
 
-    /// The mark of this process: the last slot up to which everything is on disk.
+    /// The mark of this process: the last slot up to which everything is on disk. It covers what another control plane has
+    /// acknowledged, or else the sidecar counts windows as lost.
     async fn mark(&self, session: &StreamSession) -> Result<u64, Status> {
         let (metrics_store, process) = (Arc::clone(&self.state.window_queue.metrics_store), session.process());
-        let reading = tokio::task::spawn_blocking(move || metrics_store.marks(&[process]));
+        let reading = tokio::task::spawn_blocking(move || metrics_store.acknowledged_marks(&[process]));
         let marks = reading.await.map_err(|panic| Status::unavailable(panic.to_string()))?;
         let since_ms = match self.state.window_queue.durability() {
             Durability::Durable => None,
@@ -177,6 +179,9 @@ impl SidecarStream {
         let known = session.known_mark(None).unwrap_or_default();
         marks.map(|marks| marks.first().copied().unwrap_or_default().max(known)).or_else(|why| {
             let unknown = || Status::unavailable(format!("the durable mark of this pod cannot be read: {why}"));
+            if let StoreError::Unconfirmed(_) = why {
+                return Err(unknown());
+            }
             session.known_mark(since_ms).ok_or_else(unknown)
         })
     }

@@ -7,9 +7,20 @@ pub enum Durability {
     Durable,
     /// They are in memory only.
     NotDurable {
+        /// What cannot be written.
+        medium: Medium,
         /// Since when, milliseconds since the Unix epoch.
         since_ms: u64,
         /// The error of the store.
         why: String,
     },
+}
+
+/// Where counts have to get to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// The disk of the control plane.
+    Disk,
+    /// The log on NATS that several control planes share.
+    Log,
 }

@@ -12,6 +12,7 @@ use crate::store::metrics_store::{Advance, Append, Handover, Process, SeriesName
 use crate::store::notice_store::NoticeChange;
 
 pub mod codec;
+pub mod rule_message;
 
 /// A write that replicas apply in the order of the log.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub enum LogWrite {
     Notices(NoticeChange),
     /// All sign-in sessions, as JSON. They hold hashes of ids, and no id.
     Sessions(String),
+    /// The key of the CA that replicas share, sealed.
+    CaKey(String),
 }
 
 /// How far a replica has applied the logs. Zero is before the first message.

@@ -42,23 +42,45 @@ pub struct OwnCa {
 impl OwnCa {
     /// Reads the key in this folder, or makes one.
     pub fn open(folder: &Path) -> anyhow::Result<Self> {
-        let file = folder.join(KEY_FILE);
-        let key = match std::fs::read_to_string(&file) {
-            Ok(pem) => KeyPair::from_pem(&pem).with_context(|| {
-                format!("{} holds no private key: put it back from a backup, or delete it for a new CA", file.display())
-            })?,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let key = KeyPair::generate()?;
-                write_private(&file, key.serialize_pem().as_bytes()).with_context(|| format!("write {}", file.display()))?;
-                key
-            }
-            Err(error) => return Err(error).with_context(|| format!("read {}", file.display())),
-        };
+        let key = KeyPair::from_pem(&Self::key(folder)?)?;
         let params = params()?;
         let certificate = params.self_signed(&key)?.pem();
         let public = folder.join(CA_FILE);
         write_private(&public, certificate.as_bytes()).with_context(|| format!("write {}", public.display()))?;
         Ok(Self { issuer: Issuer::new(params, key), certificate })
+    }
+
+    /// Whether there is a key in this folder.
+    pub fn has_key(folder: &Path) -> bool {
+        folder.join(KEY_FILE).exists()
+    }
+
+    /// The key in this folder, in PEM; makes one if there is none.
+    pub fn key(folder: &Path) -> anyhow::Result<String> {
+        let file = folder.join(KEY_FILE);
+        match std::fs::read_to_string(&file) {
+            Ok(pem) => {
+                KeyPair::from_pem(&pem).with_context(|| {
+                    format!("{} holds no private key: put it back from a backup, or delete it for a new CA", file.display())
+                })?;
+                Ok(pem)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let pem = KeyPair::generate()?.serialize_pem();
+                write_private(&file, pem.as_bytes()).with_context(|| format!("write {}", file.display()))?;
+                Ok(pem)
+            }
+            Err(error) => Err(error).with_context(|| format!("read {}", file.display())),
+        }
+    }
+
+    /// Replaces the key in this folder, if it is another one.
+    pub fn put_key(folder: &Path, pem: &str) -> anyhow::Result<()> {
+        let file = folder.join(KEY_FILE);
+        if std::fs::read_to_string(&file).is_ok_and(|known| known == pem) {
+            return Ok(());
+        }
+        write_private(&file, pem.as_bytes()).with_context(|| format!("write {}", file.display()))
     }
 
     /// The CA's certificate, in PEM.

@@ -12,7 +12,7 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
         &[
             &["address_limiter", "clock", "data_folder", "http", "kubernetes_api", "model", "public_url", "token"],
             &["attempt_limiter", "ca_publisher", "service_accounts", "store", "store_id", "tap", "tls"],
-            &["counts"],
+            &["counts", "replication"],
             &["exposed", "history", "notifications", "recovery", "rules"],
             &["state"],
             &["query"],

@@ -1,8 +1,9 @@
 //! The file that keeps sessions over a restart. It holds no id of a session, only hashes.
 //!
-//! Several control planes that share sign-ins would share what this file stores, and nothing else of a session.
+//! Control planes that share a store keep in it what this file holds, and nothing else of a session.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use tokio::sync::Mutex;
 use crate::access::accounts::Fingerprint;
 use crate::access::sessions::owner::SessionOwner;
 use crate::data_folder;
+use crate::store::session_store::SessionStore;
 
 /// The file, in the data folder.
 pub const SESSIONS_FILE: &str = "sessions.json";
@@ -31,10 +33,19 @@ pub struct StoredSession<Owner = SessionOwner> {
     pub used_s: u64,
 }
 
-/// The file with all sessions.
+/// Where sessions are kept.
+#[derive(Debug, Clone)]
+pub enum SessionPlace {
+    /// In this data folder.
+    Folder(PathBuf),
+    /// In the store that several control planes share.
+    Shared(Arc<dyn SessionStore>),
+}
+
+/// The file with all sessions, or the store in its place.
 #[derive(Debug)]
 pub struct SessionFile {
-    path: PathBuf,
+    place: SessionPlace,
     written: Arc<Mutex<Written>>,
 }
 
@@ -47,19 +58,24 @@ struct Written {
 }
 
 impl SessionFile {
-    /// The file of a folder, and what it holds. It does file I/O, so it may block.
-    pub fn in_folder(folder: &Path) -> (Self, Vec<StoredSession>) {
-        let _ = std::fs::remove_file(folder.join(KEY_FILE));
-        let path = folder.join(SESSIONS_FILE);
-        let stored = match std::fs::read(&path).map(|bytes| serde_json::from_slice(&bytes)) {
-            Ok(Ok(stored)) => stored,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, file = %path.display(), "the file of sessions is damaged: users must sign in again");
+    /// Opens the place, and reads what it holds. It may block.
+    pub fn open(place: SessionPlace) -> (Self, Vec<StoredSession>) {
+        let read = match &place {
+            SessionPlace::Folder(folder) => {
+                let _ = std::fs::remove_file(folder.join(KEY_FILE));
+                std::fs::read(folder.join(SESSIONS_FILE)).ok()
+            }
+            SessionPlace::Shared(store) => store.load_sessions().ok().flatten().map(String::into_bytes),
+        };
+        let stored = match read.map(|bytes| serde_json::from_slice(&bytes)) {
+            Some(Ok(stored)) => stored,
+            Some(Err(error)) => {
+                tracing::warn!(%error, place = %place, "the sessions are damaged: users must sign in again");
                 Vec::new()
             }
-            Err(_) => Vec::new(),
+            None => Vec::new(),
         };
-        (Self { path, written: Arc::default() }, stored)
+        (Self { place, written: Arc::default() }, stored)
     }
 
     /// Writes the sessions, unless `changed`, which gets the revision that is on disk, has none that are newer.
@@ -68,13 +84,13 @@ impl SessionFile {
     pub async fn write(&self, changed: impl FnOnce(u64) -> Option<(u64, Vec<StoredSession<Arc<SessionOwner>>>)>) {
         let mut written = Arc::clone(&self.written).lock_owned().await;
         let Some((revision, sessions)) = changed(written.revision) else { return };
-        let path = self.path.clone();
+        let place = self.place.clone();
         // The lock goes along: a request that is given up meanwhile must not let the next one write beside this one.
-        let writing = tokio::task::spawn_blocking(move || match write(&path, &sessions) {
+        let writing = tokio::task::spawn_blocking(move || match write(&place, &sessions) {
             Ok(()) => *written = Written { revision, failed: false },
             Err(error) => {
                 if !written.failed {
-                    tracing::warn!(%error, file = %path.display(), "sessions could not be stored: after a restart, users must sign in again, and a sign-out may be undone");
+                    tracing::warn!(%error, place = %place, "sessions could not be stored: after a restart, users must sign in again, and a sign-out may be undone");
                 }
                 written.failed = true;
             }
@@ -85,7 +101,7 @@ impl SessionFile {
     }
 }
 
-fn write(path: &Path, sessions: &[StoredSession<Arc<SessionOwner>>]) -> std::io::Result<()> {
+fn write(place: &SessionPlace, sessions: &[StoredSession<Arc<SessionOwner>>]) -> std::io::Result<()> {
     let stored: Vec<StoredSession<&SessionOwner>> = sessions
         .iter()
         .map(|StoredSession { id, owner, began_s, used_s }| StoredSession {
@@ -95,5 +111,17 @@ fn write(path: &Path, sessions: &[StoredSession<Arc<SessionOwner>>]) -> std::io:
             used_s: *used_s,
         })
         .collect();
-    data_folder::write_private(path, &serde_json::to_vec(&stored)?)
+    match place {
+        SessionPlace::Folder(folder) => data_folder::write_private(&folder.join(SESSIONS_FILE), &serde_json::to_vec(&stored)?),
+        SessionPlace::Shared(store) => store.save_sessions(serde_json::to_string(&stored)?).map_err(std::io::Error::other),
+    }
+}
+
+impl fmt::Display for SessionPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(formatter, "{}", folder.join(SESSIONS_FILE).display()),
+            Self::Shared(_) => formatter.write_str("the shared store"),
+        }
+    }
 }

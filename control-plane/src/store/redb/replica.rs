@@ -22,9 +22,21 @@ const SEQUENCE: &str = "log_sequence";
 const TERM: &str = "log_term";
 const RULES_SEQUENCE: &str = "log_rules_sequence";
 
-/// The keys of texts in the table of names: the log that the position is of, and the sign-in sessions.
+/// The keys of texts in the table of names: the log that the position is of, the sign-in sessions, and a sealed key.
 const LOG: &str = "log";
 const SESSIONS: &str = "sessions";
+const CA_KEY: &str = "ca_key";
+
+/// The state of the rules at a position in their log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RulesPosition {
+    /// The revision.
+    pub revision: u64,
+    /// The number of audit entries.
+    pub audit_entries: u64,
+    /// The last sequence that is applied.
+    pub sequence: u64,
+}
 
 impl RedbStore {
     /// The id of this store.
@@ -37,17 +49,36 @@ impl RedbStore {
         self.read(|reading| name(&reading.transaction, LOG))
     }
 
-    /// Records which log is applied from now on.
-    pub fn set_log_id(&self, id: &str) -> Result<(), StoreError> {
+    /// Begins to apply another log, of which nothing is applied yet.
+    pub fn begin_log(&self, id: &str) -> Result<(), StoreError> {
         self.write(|transaction| {
             transaction.open_table(NAMES)?.insert(LOG, id)?;
+            let mut numbers = transaction.open_table(NUMBERS)?;
+            for key in [SEQUENCE, TERM, RULES_SEQUENCE] {
+                numbers.insert(key, 0)?;
+            }
             Ok(())
+        })
+    }
+
+    /// The revision and the number of audit entries, and the position in the log of rules that they are of.
+    pub fn rules_position(&self) -> Result<RulesPosition, StoreError> {
+        self.read(|reading| {
+            let numbers = reading.transaction.open_table(NUMBERS)?;
+            let number = |key: &str| Ok::<_, TransactionFault>(numbers.get(key)?.map_or(0, |number| number.value()));
+            let (revision, audit_entries) = (number("revision")?, number("audit_entries")?);
+            Ok(RulesPosition { revision, audit_entries, sequence: number(RULES_SEQUENCE)? })
         })
     }
 
     /// The sign-in sessions that the log has brought, as JSON.
     pub fn sessions(&self) -> Result<Option<String>, StoreError> {
         self.read(|reading| name(&reading.transaction, SESSIONS))
+    }
+
+    /// The sealed key of the CA that replicas share.
+    pub fn ca_key(&self) -> Result<Option<String>, StoreError> {
+        self.read(|reading| name(&reading.transaction, CA_KEY))
     }
 
     /// How far the logs are applied.
@@ -110,6 +141,7 @@ impl RedbStore {
             }
             LogWrite::Record(write) => handover::record(transaction, write)?,
             LogWrite::Notices(change) => notices::write(transaction, change)?,
+            LogWrite::CaKey(sealed) => drop(transaction.open_table(NAMES)?.insert(CA_KEY, sealed.as_str())?),
             LogWrite::Sessions(json) => drop(transaction.open_table(NAMES)?.insert(SESSIONS, json.as_str())?),
         }
         Ok(Verdict::Taken)

@@ -13,7 +13,7 @@ use crate::model::rule_record::{RuleEnding, RuleRecord};
 
 /// One rule on disk.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct RuleJson {
+pub(in crate::store) struct RuleJson {
     id: String,
     revision: u64,
     created_ms: u64,
@@ -66,7 +66,7 @@ struct EndingJson {
 }
 
 impl RuleJson {
-    pub(super) fn bytes(record: &RuleRecord) -> Vec<u8> {
+    pub(in crate::store) fn bytes(record: &RuleRecord) -> Vec<u8> {
         let RuleRecord { rule, revision, created_ms, ending } = record.clone();
         let action = match rule.action {
             Action::Disable { status } => ActionJson::Disable { status },
@@ -97,7 +97,7 @@ impl RuleJson {
         serde_json::to_vec(&written).expect("a rule is made of texts and numbers")
     }
 
-    pub(super) fn read(bytes: &[u8]) -> Result<RuleRecord, String> {
+    pub(in crate::store) fn read(bytes: &[u8]) -> Result<RuleRecord, String> {
         let written: Self = serde_json::from_slice(bytes).map_err(|why| why.to_string())?;
         let action = match written.action {
             ActionJson::Disable { status } => Action::Disable { status },

@@ -1,4 +1,4 @@
-//! The bytes of a write in the log: each name is spelled out once, and later versions can be told apart.
+//! The bytes of a write in the log: each name is spelled out once, and a later version is recognised.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,9 @@ pub fn encode(write: &LogWrite) -> Vec<u8> {
         LogWrite::Forget(names) => {
             bytes.push(2);
             put(names.len() as u64, &mut bytes);
-            names.iter().for_each(|name| put_series(name, &mut bytes));
+            for name in names {
+                put_series(name, &mut bytes);
+            }
         }
         LogWrite::Record(handover) => {
             bytes.push(3);
@@ -43,6 +45,10 @@ pub fn encode(write: &LogWrite) -> Vec<u8> {
         LogWrite::Sessions(json) => {
             bytes.push(5);
             bytes.extend(json.as_bytes());
+        }
+        LogWrite::CaKey(sealed) => {
+            bytes.push(6);
+            bytes.extend(sealed.as_bytes());
         }
     }
     bytes
@@ -63,7 +69,8 @@ pub fn decode(bytes: &[u8]) -> Result<LogWrite, Corrupt> {
             let change: NoticeChange = serde_json::from_slice(rest).map_err(|_| Corrupt::Number)?;
             return Ok(LogWrite::Notices(change));
         }
-        5 => return Ok(LogWrite::Sessions(str::from_utf8(rest).map_err(|_| Corrupt::Number)?.to_owned())),
+        5 => return Ok(LogWrite::Sessions(text(rest)?.to_owned())),
+        6 => return Ok(LogWrite::CaKey(text(rest)?.to_owned())),
         _ => return Err(Corrupt::Number),
     };
     codec::whole(rest)?;
@@ -105,8 +112,7 @@ fn encode_append(append: &Append, bytes: &mut Vec<u8>) {
 fn decode_append(bytes: &mut &[u8]) -> Result<Append, Corrupt> {
     let now_ms = take(bytes)?;
     let names = many(bytes, take_text)?;
-    let advances =
-        many(bytes, |bytes| Ok(Advance { process: take_process(bytes)?, from: take(bytes)?, to: take(bytes)? }))?;
+    let advances = many(bytes, |bytes| Ok(Advance { process: take_process(bytes)?, from: take(bytes)?, to: take(bytes)? }))?;
     let rows = many(bytes, |bytes| take_row(bytes, &names))?;
     Ok(Append { rows, advances, now_ms })
 }
@@ -126,7 +132,9 @@ fn take_row(bytes: &mut &[u8], names: &[&str]) -> Result<AppendRow, Corrupt> {
 fn encode_handover(handover: &Handover, bytes: &mut Vec<u8>) {
     for processes in [&handover.attached, &handover.detached] {
         put(processes.len() as u64, bytes);
-        processes.iter().for_each(|process| put_process(process, bytes));
+        for process in processes {
+            put_process(process, bytes);
+        }
     }
     put(handover.exposed.len() as u64, bytes);
     for (name, golden) in &handover.exposed {
@@ -171,7 +179,9 @@ fn series([namespace, service, method, route]: [&str; 4]) -> Result<SeriesName, 
 }
 
 fn put_series(name: &SeriesName, bytes: &mut Vec<u8>) {
-    parts(name).into_iter().for_each(|part| put_text(part, bytes));
+    for part in parts(name) {
+        put_text(part, bytes);
+    }
 }
 
 fn take_series(bytes: &mut &[u8]) -> Result<SeriesName, Corrupt> {
@@ -196,5 +206,9 @@ fn take_text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Corrupt> {
     let length = usize::try_from(take(bytes)?).map_err(|_| Corrupt::Length)?;
     let (text, rest) = bytes.split_at_checked(length).ok_or(Corrupt::Length)?;
     *bytes = rest;
-    str::from_utf8(text).map_err(|_| Corrupt::Number)
+    self::text(text)
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Corrupt> {
+    str::from_utf8(bytes).map_err(|_| Corrupt::Number)
 }

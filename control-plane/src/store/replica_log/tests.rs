@@ -8,10 +8,12 @@ use mesh::endpoint::Endpoint;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
+use crate::model::rule_record::RuleChange;
 use crate::store::codec::Corrupt;
 use crate::store::metrics_store::{AppendRow, SeriesName};
 use crate::store::notice_store::NoticeChange;
 use crate::store::replica_log::codec::{decode, encode};
+use crate::store::replica_log::rule_message::{decode_rules, encode_rules};
 use crate::store::replica_log::tests::model::{Checks, Fault, Model};
 use crate::store::replica_log::*;
 
@@ -55,10 +57,19 @@ fn every_write_is_the_same_after_the_log() {
         LogWrite::Record(handover),
         LogWrite::Notices(NoticeChange::default()),
         LogWrite::Sessions("[]".into()),
+        LogWrite::CaKey("00ff".into()),
     ];
     for write in writes {
         assert_eq!(format!("{:?}", decode(&encode(&write)).unwrap()), format!("{write:?}"));
     }
+}
+
+#[test]
+fn a_change_of_the_rules_is_the_same_after_the_log() {
+    let change = RuleChange { from: 3, to: 4, drop: vec!["r1".into()], ..RuleChange::default() };
+    let (id, read) = decode_rules(&encode_rules(9, &change)).unwrap();
+    assert_eq!((id, format!("{read:?}")), (9, format!("{change:?}")));
+    assert!(decode_rules(b"{}").is_err());
 }
 
 #[test]

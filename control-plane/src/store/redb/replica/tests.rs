@@ -29,7 +29,7 @@ fn a_write_on_another_mark_changes_nothing_and_those_around_it_are_applied() {
 fn a_copy_of_a_store_in_use_goes_on_where_the_store_was() {
     let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = RedbStore::open(folder.path()).unwrap();
-    store.set_log_id("log-1").unwrap();
+    store.begin_log("log-1").unwrap();
     store.apply_log(&[&write("/a", 3, 0, 5), &LogWrite::Sessions("[]".into())], 2, 1).unwrap();
 
     store.copy_to(&other.path().join(FILE)).unwrap();

@@ -242,8 +242,7 @@ impl Model {
             }
         }
         let moved = (0..SIDECARS).filter(|sidecar| marks[*sidecar] > replica.marks[*sidecar]);
-        let advance =
-            |sidecar: usize| Advance { process: process(sidecar), from: replica.marks[sidecar], to: marks[sidecar] };
+        let advance = |sidecar: usize| Advance { process: process(sidecar), from: replica.marks[sidecar], to: marks[sidecar] };
         let (term, advances): (_, Vec<Advance>) = (leading.term, moved.map(advance).collect());
         if advances.is_empty() {
             return self.acknowledge(at, &batch);
@@ -284,9 +283,9 @@ impl Model {
                 let (known, queue) = Default::default();
                 replica.leading = is_own.then_some(Leading { term, restored, known, queue, under_way: None });
                 let streams = self.sidecars.iter_mut().map(|sidecar| &mut sidecar.stream);
-                streams.filter(|stream| matches!(stream, Stream::Attaching(of, _) | Stream::Open(of) if *of == at)).for_each(
-                    |stream| *stream = Stream::None,
-                );
+                streams
+                    .filter(|stream| matches!(stream, Stream::Attaching(of, _) | Stream::Open(of) if *of == at))
+                    .for_each(|stream| *stream = Stream::None);
                 Ok(())
             }
             Content::Barrier => self.welcome(at, message.id),
@@ -296,7 +295,9 @@ impl Model {
                     for Advance { process, to, .. } in &advances {
                         replica.marks[process.pod_uid.parse::<usize>().unwrap()] = *to;
                     }
-                    windows.iter().for_each(|(sidecar, id)| replica.totals[*sidecar] += id);
+                    for (sidecar, id) in &windows {
+                        replica.totals[*sidecar] += id;
+                    }
                 }
                 let Some(leading) = &mut replica.leading else { return Ok(()) };
                 let Some((_, batch)) = leading.under_way.take_if(|(id, _)| *id == message.id) else { return Ok(()) };

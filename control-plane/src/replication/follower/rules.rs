@@ -1,0 +1,50 @@
+//! Applies the log of rules: each change follows the one before it.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::replication::follower::pace::Pace;
+use crate::replication::follower::{FollowError, Follower, Next};
+use crate::replication::progress::Outcome;
+use crate::replication::reader::Stored;
+use crate::replication::streams::RULES;
+use crate::store::StoreError;
+use crate::store::replica_log::Verdict;
+use crate::store::replica_log::rule_message::decode_rules;
+
+/// Follows the log of rules until drained.
+pub(super) async fn follow_rules(follower: &Follower, drain: &CancellationToken) -> Result<(), FollowError> {
+    let mut pace = Pace::new(follower).await;
+    while !drain.is_cancelled() {
+        let applied = follower.progress.applied().position.rules_sequence;
+        match follower.next(RULES, applied, &mut pace).await? {
+            Next::Messages(messages) => {
+                pace.moved();
+                for message in messages {
+                    apply_rules(follower, message).await?;
+                }
+            }
+            Next::Nothing => {
+                let now = Instant::now();
+                follower.progress.update(|applied| applied.caught_up.rules = Some(now));
+                // The numbers of the other log mean nothing here.
+                pace.wait(u64::MAX, drain).await;
+            }
+            Next::Unknown => pace.wait(u64::MAX, drain).await,
+        }
+    }
+    Ok(())
+}
+
+async fn apply_rules(follower: &Follower, Stored { sequence, payload }: Stored) -> Result<(), FollowError> {
+    let read = decode_rules(&payload);
+    let (id, change) = read.map_err(|why| FollowError::Unreadable { stream: RULES, sequence, why })?;
+    let written = follower.written(move |store| store.apply_rules(&change, sequence)).await;
+    if let Err(source @ StoreError::Stale { .. }) = written {
+        return Err(FollowError::RulesConflict { sequence, source });
+    }
+    follower.progress.update(|applied| applied.position.rules_sequence = sequence);
+    follower.progress.report(id, Outcome { sequence, verdict: Verdict::Taken });
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Applies the log of windows: the messages of one read in one transaction, together with the position.
+
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::replication::follower::pace::Pace;
+use crate::replication::follower::{FollowError, Follower, Next};
+use crate::replication::message::{Assembler, Message};
+use crate::replication::progress::Outcome;
+use crate::replication::reader::Stored;
+use crate::replication::streams::WINDOWS;
+use crate::store::codec::Corrupt;
+use crate::store::replica_log::codec::decode;
+use crate::store::replica_log::{LogPosition, LogWrite, Verdict};
+
+/// How often the position is written if nothing else is: a replica that restarts reads as much again.
+const WRITE_POSITION_EVERY: Duration = Duration::from_secs(10);
+
+/// Where this replica is in the log of windows.
+struct WindowLog {
+    position: LogPosition,
+    assembler: Assembler,
+    /// The sequence that is in the store, and when it was written.
+    written: (u64, Instant),
+}
+
+/// What became of a message, as far as it is known before the transaction.
+enum Fate {
+    Settled(Verdict),
+    /// It is the last part of the write at this place.
+    Write(usize),
+}
+
+/// What a read brings.
+#[derive(Default)]
+struct Batch {
+    writes: Vec<LogWrite>,
+    /// By id and sequence.
+    fates: Vec<(u64, u64, Fate)>,
+}
+
+impl Follower {
+    pub(super) async fn follow_windows(&self, drain: &CancellationToken) -> Result<(), FollowError> {
+        let position = self.progress.applied().position;
+        let mut log = WindowLog { position, assembler: Assembler::default(), written: (position.sequence, Instant::now()) };
+        let mut pace = Pace::new(self).await;
+        while !drain.is_cancelled() {
+            let next = self.next(WINDOWS, log.position.sequence, &mut pace).await?;
+            let is_end = matches!(next, Next::Nothing);
+            if let Next::Messages(messages) = next {
+                pace.moved();
+                let batch = log.take(messages)?;
+                self.apply(batch, &mut log).await;
+                continue;
+            }
+            let now = Instant::now();
+            if is_end && log.position.sequence >= self.progress.known() {
+                self.progress.update(|applied| applied.caught_up.windows = Some(now));
+            }
+            let settled = log.assembler.settled(log.position.sequence);
+            if settled > log.written.0 && log.written.1.elapsed() >= WRITE_POSITION_EVERY {
+                self.apply(Batch::default(), &mut log).await;
+            }
+            pace.wait(log.position.sequence, drain).await;
+        }
+        Ok(())
+    }
+
+    /// Applies a batch, then reports the position, and what became of each message.
+    async fn apply(&self, Batch { writes, fates }: Batch, log: &mut WindowLog) {
+        let (sequence, term) = (log.assembler.settled(log.position.sequence), log.position.term);
+        let is_due = !writes.is_empty() || log.written.1.elapsed() >= WRITE_POSITION_EVERY;
+        let verdicts = if is_due {
+            let write =
+                move |store: &crate::store::redb::RedbStore| store.apply_log(&writes.iter().collect::<Vec<_>>(), sequence, term);
+            log.written = (sequence, Instant::now());
+            // No write of this log fails for good.
+            self.written(write).await.unwrap_or_default()
+        } else {
+            Vec::new()
+        };
+        let position = log.position;
+        self.progress.learn(position.sequence);
+        self.progress.update(|applied| {
+            (applied.position.sequence, applied.position.term) = (position.sequence, position.term);
+        });
+        for (id, sequence, fate) in fates {
+            let verdict = match fate {
+                Fate::Settled(verdict) => verdict,
+                Fate::Write(at) => verdicts.get(at).copied().unwrap_or(Verdict::Stale),
+            };
+            self.progress.report(id, Outcome { sequence, verdict });
+        }
+    }
+}
+
+impl WindowLog {
+    /// Reads messages, and decides which writes are of the present term.
+    fn take(&mut self, messages: Vec<Stored>) -> Result<Batch, FollowError> {
+        let mut batch = Batch::default();
+        for Stored { sequence, payload } in messages {
+            let unreadable = |why: Corrupt| FollowError::Unreadable { stream: WINDOWS, sequence, why: why.to_string() };
+            self.position.sequence = sequence;
+            let (id, fate) = match Message::decode(&payload).map_err(unreadable)? {
+                Message::Lead { id } => {
+                    self.position.term = sequence;
+                    self.assembler.clear();
+                    (id, Fate::Settled(Verdict::Taken))
+                }
+                Message::Barrier { id } => (id, Fate::Settled(Verdict::Taken)),
+                Message::Part(part) if !self.position.admits(part.term) => (part.id, Fate::Settled(Verdict::OtherTerm)),
+                Message::Part(part) => {
+                    let id = part.id;
+                    let Some(bytes) = self.assembler.add(sequence, part) else { continue };
+                    batch.writes.push(decode(&bytes).map_err(unreadable)?);
+                    (id, Fate::Write(batch.writes.len() - 1))
+                }
+            };
+            batch.fates.push((id, sequence, fate));
+        }
+        Ok(batch)
+    }
+}

@@ -1,0 +1,117 @@
+//! The ports of a replica that does not lead: what arrives is forwarded to the leader, byte by byte.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::replication::lease::LeaseHolder;
+use crate::replication::peer::Purpose;
+use crate::replication::peer::client::connect;
+use crate::replication::peer::local_pages::{LocalPages, answer, requested, unavailable};
+use crate::replication::progress::Progress;
+
+/// Connections that one port forwards at a time: as many as a leader's port for sidecars accepts.
+const CONNECTIONS_MAX: usize = 2 * crate::model::limits::PODS_MAX;
+
+/// Bytes that are buffered in each direction of a connection.
+const BUFFER_BYTES: usize = 4 << 10;
+
+/// How long a sidecar's connection is held while no replica leads: longer than a change of the leader takes.
+const HOLD: Duration = Duration::from_secs(15);
+
+/// The pause between two attempts to reach a leader.
+const RETRY: Duration = Duration::from_millis(200);
+
+/// Pause after a failed accept, for example for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Forwards connections to whichever replica leads.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    /// Who leads, as the lease says.
+    pub leader: watch::Receiver<Option<LeaseHolder>>,
+    /// How far this replica is.
+    pub progress: Arc<Progress>,
+    /// The name of this replica.
+    pub name: String,
+}
+
+impl Forwarder {
+    /// Forwards the connections of a port until drained; then all of them end at once, and clients connect again.
+    pub async fn run(self, listener: TcpListener, purpose: Purpose, drain: CancellationToken) {
+        let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        loop {
+            let (stream, client) = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+                () = drain.cancelled() => break,
+            };
+            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };
+            let (forwarder, drain) = (self.clone(), drain.clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    ended = forwarder.serve(stream, client, purpose) => if let Err(error) = ended {
+                        tracing::debug!(%error, %client, "a forwarded connection ended with an error");
+                    },
+                    () = drain.cancelled() => {}
+                }
+                drop(slot);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn serve(&self, mut stream: TcpStream, client: SocketAddr, purpose: Purpose) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        if purpose == Purpose::Http
+            && let Some(page) = requested(&stream).await?
+        {
+            let pages = LocalPages { leader: self.leader(), applied: self.progress.applied(), known: self.progress.known() };
+            return answer(&mut stream, page, &pages).await;
+        }
+        let mut forwarded = match self.connect(client, purpose).await {
+            Ok(forwarded) => forwarded,
+            Err(error) if purpose == Purpose::Http => {
+                tracing::debug!(%error, "cannot connect to the leader");
+                return unavailable(&mut stream).await;
+            }
+            Err(error) => return Err(error),
+        };
+        tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut forwarded, BUFFER_BYTES, BUFFER_BYTES).await.map(drop)
+    }
+
+    /// Connects to the leader. A sidecar that finds none would wait longer each time, so it is held until there is one.
+    async fn connect(&self, client: SocketAddr, purpose: Purpose) -> io::Result<TcpStream> {
+        let hold = if purpose == Purpose::Grpc { HOLD } else { Duration::ZERO };
+        let deadline = Instant::now() + hold;
+        loop {
+            let connected = match self.leader() {
+                Some(leader) => connect(&leader, purpose, client).await,
+                None => Err(io::Error::new(io::ErrorKind::NotConnected, "no replica leads")),
+            };
+            if connected.is_ok() || Instant::now() >= deadline {
+                return connected;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// The leader, unless the lease still names this replica, whose own lead has just ended.
+    fn leader(&self) -> Option<LeaseHolder> {
+        self.leader.borrow().clone().filter(|leader| leader.replica != self.name)
+    }
+}

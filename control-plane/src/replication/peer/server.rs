@@ -1,0 +1,117 @@
+//! The side of the leader: takes forwarded connections, and sends copies of the store.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use platform::port_connections::Forwarded;
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::replication::peer::{GREETING_WITHIN, Purpose, receive_greeting};
+use crate::store::redb::RedbStore;
+
+/// Greetings at a time. All sidecars of a large mesh attach again at once after a change of the leader.
+const GREETINGS_MAX: usize = 1024;
+
+/// Pause after a failed accept, for example for lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Copies at a time: each takes the size of the store on the disk, and the disk's bandwidth.
+const COPIES_MAX: usize = 1;
+
+/// What the leader does with the connections of other replicas.
+#[derive(Debug, Clone)]
+pub struct PeerServer {
+    /// The secret in the lease.
+    pub secret: String,
+    /// Takes connections to the pages and the API.
+    pub http: mpsc::Sender<Forwarded>,
+    /// Takes the connections of sidecars.
+    pub grpc: mpsc::Sender<Forwarded>,
+    /// Takes the connections of the Kubernetes API server to the webhook.
+    pub webhook: mpsc::Sender<Forwarded>,
+    /// What is copied.
+    pub store: Arc<RedbStore>,
+    /// Where a copy is put together.
+    pub data_dir: PathBuf,
+}
+
+impl PeerServer {
+    /// Serves other replicas until drained.
+    pub async fn run(self, listener: TcpListener, drain: CancellationToken) {
+        let (greetings, copies) = (Arc::new(Semaphore::new(GREETINGS_MAX)), Arc::new(Semaphore::new(COPIES_MAX)));
+        let tasks = TaskTracker::new();
+        loop {
+            let (stream, peer) = tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => accepted,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection of another replica could not be accepted");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                },
+                () = drain.cancelled() => break,
+            };
+            let Ok(greeting) = Arc::clone(&greetings).try_acquire_owned() else { continue };
+            let (server, copies, drain) = (self.clone(), Arc::clone(&copies), drain.clone());
+            tasks.spawn(async move {
+                let serving = async {
+                    let mut stream = stream;
+                    stream.set_nodelay(true)?;
+                    let greeted = tokio::time::timeout(GREETING_WITHIN, receive_greeting(&mut stream, &server.secret)).await;
+                    drop(greeting);
+                    let (purpose, client) = greeted.map_err(|_| io::ErrorKind::TimedOut)??;
+                    server.serve(stream, purpose, client, &copies).await
+                };
+                tokio::select! {
+                    ended = serving => if let Err(error) = ended {
+                        tracing::debug!(%error, %peer, "a connection of another replica was refused or broke");
+                    },
+                    () = drain.cancelled() => {}
+                }
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    async fn serve(&self, stream: TcpStream, purpose: Purpose, client: SocketAddr, copies: &Semaphore) -> io::Result<()> {
+        let closed = |_| io::ErrorKind::ConnectionAborted.into();
+        match purpose {
+            Purpose::Http => self.http.send((stream, client)).await.map_err(closed),
+            Purpose::Grpc => self.grpc.send((stream, client)).await.map_err(closed),
+            Purpose::Webhook => self.webhook.send((stream, client)).await.map_err(closed),
+            Purpose::Copy => {
+                let _one_at_a_time = copies.acquire().await.map_err(io::Error::other)?;
+                self.send_copy(stream).await
+            }
+        }
+    }
+
+    async fn send_copy(&self, mut stream: TcpStream) -> io::Result<()> {
+        let file = self.data_dir.join("sitio.redb.sent");
+        let (store, path) = (Arc::clone(&self.store), file.clone());
+        let copied = tokio::task::spawn_blocking(move || store.copy_to(&path)).await.map_err(io::Error::other)?;
+        copied.map_err(io::Error::other)?;
+        let sent = async {
+            let mut copy = File::open(&file).await?;
+            let bytes = copy.metadata().await?.len();
+            stream.write_u64(bytes).await?;
+            tokio::io::copy(&mut copy, &mut stream).await?;
+            stream.shutdown().await?;
+            tracing::info!(bytes, "another replica has copied the store");
+            Ok(())
+        };
+        let sent = sent.await;
+        tokio::fs::remove_file(&file).await?;
+        sent
+    }
+}
