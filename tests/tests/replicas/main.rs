@@ -1,0 +1,9 @@
+//! Tests of several control planes on real NATS servers: kills, elections, copies, and what they refuse.
+#![allow(clippy::unwrap_used, reason = "a test may end by it")]
+
+mod exactly_once;
+mod leader;
+mod logs;
+mod outage;
+mod refusals;
+mod sign_in;

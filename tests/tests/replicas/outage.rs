@@ -1,0 +1,71 @@
+//! Tests that an outage of all NATS servers stops nothing but what needs them, and that everything goes on after it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use scenario::eventually::{SOON, eventually};
+use scenario::nats::NatsCluster;
+use scenario::origin::Origin;
+use scenario::replicas::Replicas;
+
+/// A rule reaches all pods so soon after the return of NATS.
+const RULE_WITHIN: Duration = Duration::from_secs(2);
+
+/// The length of the outage: longer than the lease lasts, and than a window of counts.
+const OUTAGE: Duration = Duration::from_secs(25);
+
+#[test]
+fn without_nats_live_counts_go_on_and_what_was_counted_is_stored_after_it() {
+    let mut nats = NatsCluster::start(1);
+    let replicas = Replicas::start(2, &nats);
+    let leader = replicas.expect_leader();
+    replicas.expect_ready();
+    let origin = Origin::start();
+    let mut pod = replicas.pod(&origin, "shop", "shop-0");
+    replicas.api().expect_pods(&["shop-0"]);
+    assert_eq!(pod.get("/cart").status(), 200);
+    replicas.api().expect_hits("shop", 1);
+
+    nats.nodes[0].kill();
+    let (began, mut sent) = (Instant::now(), 1);
+    let api = replicas.all[leader].api();
+    while began.elapsed() < OUTAGE {
+        assert_eq!(pod.get("/cart").status(), 200, "traffic does not need the control plane");
+        sent += 1;
+        api.expect_hits("shop", sent);
+    }
+    let (status, answer) = api
+        .order(&serde_json::json!({
+            "service": "shop", "method": "GET", "route": "/off", "action": {"disable": {"status": 503}},
+            "ttl": "1h", "reason": "an outage", "allow_unseen": true,
+        }))
+        .unwrap();
+    assert!(status.is_server_error() && answer.to_string().contains("NATS"), "{status}: {answer}");
+    eventually(SOON, || {
+        let status = api.json("/api/v1/status")?;
+        ensure!(status["replication"]["nats_unreachable_since"].is_string(), "{status}");
+        Ok(())
+    });
+
+    nats.nodes[0].start();
+    nats.expect_healthy();
+    eventually(2 * SOON, || {
+        let status = api.json("/api/v1/status")?;
+        ensure!(status["store"]["durable"] == true && status["replication"]["nats_unreachable_since"].is_null(), "{status}");
+        Ok(())
+    });
+    let commanded = Instant::now();
+    let rule = api.turn_off("shop", "GET /off", "1h");
+    api.expect_applied(&rule, &["shop-0"]);
+    assert!(commanded.elapsed() < RULE_WITHIN, "{:?}", commanded.elapsed());
+    assert_eq!(replicas.expect_leader(), leader, "the leader has gone on");
+
+    // Everything is stored: the other replica has it, too.
+    pod.process.signal(rustix::process::Signal::TERM);
+    assert_eq!(pod.process.ended(2 * SOON).code(), Some(0));
+    let mut replicas = replicas;
+    replicas.expect_ready();
+    replicas.all[leader].process.kill();
+    assert_ne!(replicas.expect_leader(), leader);
+    replicas.api().expect_hits("shop", sent);
+}
