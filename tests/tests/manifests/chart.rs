@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::document::{Document, parse};
 use super::references;
-use super::render::{Deploy, run, schema_faults, source, tool, with_all_components};
+use super::render::{Deploy, run, schema_faults, source, tool, with_all_components, with_replicas};
 
 /// The values with which the chart and an overlay mean the same.
 const TOKEN: &str = "token.value=0123456789abcdef0123456789abcdef";
@@ -28,6 +28,8 @@ const ALL_COMPONENTS: [&str; 14] = [
     "notifications.existingSecret=sitio-notifications",
 ];
 
+const REPLICAS: [&str; 3] = [TOKEN, "webhook.enabled=true", "replicas.enabled=true"];
+
 /// The label of the objects that the users of the manifests make themselves.
 const OWN: &str = "/metadata/labels/app.kubernetes.io~1part-of";
 
@@ -36,9 +38,13 @@ fn the_chart_makes_the_objects_of_the_overlays() {
     let deploy = Deploy::with_token();
     let mut all = parse("kubernetes with all components", &with_all_components(&deploy));
     all.retain(|object| object.value.pointer(OWN) != Some(&"own".into()));
-    for (overlay, values) in
-        [(deploy.overlay("kubernetes"), &[TOKEN][..]), (deploy.overlay("openshift"), &OPENSHIFT), (all, &ALL_COMPONENTS)]
-    {
+    let replicas = parse("kubernetes with replicas", &with_replicas(&deploy));
+    for (overlay, values) in [
+        (deploy.overlay("kubernetes"), &[TOKEN][..]),
+        (deploy.overlay("openshift"), &OPENSHIFT),
+        (all, &ALL_COMPONENTS),
+        (replicas, &REPLICAS),
+    ] {
         let chart = parse("chart", &rendered(values));
         let (overlay, chart) = (by_name(&overlay), by_name(&chart));
         assert_eq!(overlay.keys().collect::<Vec<_>>(), chart.keys().collect::<Vec<_>>(), "{values:?}");
@@ -57,7 +63,7 @@ fn what_the_chart_makes_passes_the_schemas_and_refers_to_what_is_there() {
         "route.host=sitio.example.com",
         "settings.SITIO_KEEP_1H=30d",
     ];
-    for values in [&[TOKEN][..], &OPENSHIFT, &ALL_COMPONENTS, &own_names] {
+    for values in [&[TOKEN][..], &OPENSHIFT, &ALL_COMPONENTS, &own_names, &REPLICAS] {
         let manifest = rendered(values);
         let sample = Deploy::without_token().overlay("demo");
         let mut of_users = parse("of users", &with_all_components(&Deploy::with_token()));
@@ -85,6 +91,8 @@ fn values_that_cannot_work_are_refused_by_name() {
         // A value of the chart's own has its place; twice in one container, the last would count.
         ("settings.SITIO_PUBLIC_URL=https://a.example", "SITIO_PUBLIC_URL"),
         ("fsGroup=staff", "/fsGroup"),
+        ("replicas.natsUrl=nats:4222", "/replicas/natsUrl"),
+        ("replicas.count=1", "/replicas/count"),
         ("publicUrl=a.example", "/publicUrl"),
         ("signIn.openid.issuer=http://sso.example", "/signIn/openid/issuer"),
         ("signIn.openid.issuer=https://sso.example", "/signIn/openid/clientId"),

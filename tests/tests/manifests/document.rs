@@ -1,7 +1,7 @@
 //! One YAML document of a manifest, and the fields in it that Kubernetes does not know.
 
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
@@ -62,6 +62,7 @@ impl Document {
             ("v1", "Service") => through::<Service>(&self.value),
             ("v1", "ServiceAccount") => through::<ServiceAccount>(&self.value),
             ("apps/v1", "Deployment") => through::<Deployment>(&self.value),
+            ("apps/v1", "StatefulSet") => through::<StatefulSet>(&self.value),
             ("v1", "Secret") => through::<Secret>(&self.value),
             ("rbac.authorization.k8s.io/v1", "Role") => through::<Role>(&self.value),
             ("rbac.authorization.k8s.io/v1", "RoleBinding") => through::<RoleBinding>(&self.value),

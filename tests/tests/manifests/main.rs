@@ -12,7 +12,7 @@ mod settings;
 mod webhook;
 
 use document::{Document, parse};
-use render::{Deploy, OVERLAYS, documents, schema_faults, with_all_components};
+use render::{Deploy, OVERLAYS, documents, schema_faults, with_all_components, with_replicas};
 
 #[test]
 fn every_field_is_one_that_kubernetes_knows() {
@@ -30,6 +30,7 @@ fn every_overlay_passes_the_schemas_of_the_oldest_and_the_newest_kubernetes() {
     let mut rendered: Vec<(&str, String)> =
         OVERLAYS.iter().map(|overlay| (*overlay, deploy.kustomize(&format!("overlays/{overlay}")))).collect();
     rendered.push(("kubernetes with all components", with_all_components(&deploy)));
+    rendered.push(("kubernetes with replicas", with_replicas(&deploy)));
 
     let faults: Vec<String> = rendered.iter().flat_map(|(name, manifest)| schema_faults(name, manifest)).collect();
 

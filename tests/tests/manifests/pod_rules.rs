@@ -52,8 +52,14 @@ pub(crate) const ALL: [&str; 17] = [
 /// The rules that a document breaks, each with its place.
 pub(crate) fn broken(document: &Document) -> Vec<String> {
     let mut faults = rules_of(&document.value["metadata"], &[(LABELS, labelled)], &document.place);
-    let Some(pod) = document.pod() else { return faults };
-    faults.extend(rules_of(pod, &POD_RULES, &format!("{}: pod", document.place)));
+    let Some(mut pod) = document.pod().cloned() else { return faults };
+    // A StatefulSet makes a volume of each template.
+    for template in list(&document.value["spec"], "volumeClaimTemplates") {
+        if let Some(volumes) = pod["volumes"].as_array_mut() {
+            volumes.push(json!({"name": template["metadata"]["name"]}));
+        }
+    }
+    faults.extend(rules_of(&pod, &POD_RULES, &format!("{}: pod", document.place)));
     for container in document.containers() {
         let place = format!("{}: container {}", document.place, container["name"].as_str().unwrap_or("(no name)"));
         faults.extend(rules_of(container, &CONTAINER_RULES, &place));

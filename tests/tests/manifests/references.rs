@@ -12,7 +12,7 @@ pub(crate) fn dangling(documents: &[Document]) -> Vec<String> {
         .flat_map(|document| match document.kind() {
             "Service" => service(document, documents),
             "NetworkPolicy" => policy(document, documents),
-            "Deployment" => deployment(document, documents),
+            "Deployment" | "StatefulSet" => deployment(document, documents),
             "PodDisruptionBudget" => no_pods(document, &document.value["spec"]["selector"]["matchLabels"], documents),
             "ServiceMonitor" => service_monitor(document, documents),
             "PodMonitor" => pod_monitor(document, documents),

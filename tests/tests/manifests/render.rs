@@ -68,8 +68,24 @@ impl Deploy {
 pub(crate) fn documents() -> Vec<Document> {
     let deploy = Deploy::with_token();
     let overlays = OVERLAYS.iter().flat_map(|overlay| deploy.overlay(overlay));
-    overlays.chain(parse("kubernetes with all components", &with_all_components(&deploy))).collect()
+    let own = parse("kubernetes with all components", &with_all_components(&deploy));
+    overlays.chain(own).chain(parse("kubernetes with replicas", &with_replicas(&deploy))).collect()
 }
+
+/// Several control planes on Kubernetes, with users of a file.
+pub(crate) fn with_replicas(deploy: &Deploy) -> String {
+    deploy.put("overlays/replicas/kustomization.yaml", REPLICAS_OVERLAY);
+    deploy.kustomize("overlays/replicas")
+}
+
+const REPLICAS_OVERLAY: &str = "
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../kubernetes]
+components:
+  - ../../components/webhook
+  - ../../components/replicas
+";
 
 /// The control plane on Kubernetes with all of its components, as an operator's own overlay adds them.
 ///
