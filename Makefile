@@ -5,7 +5,7 @@ FUZZ_TARGETS := $(basename $(notdir $(wildcard fuzz/fuzz_targets/*.rs)))
 TOKEN_FILE := deploy/components/token/made-by-make-token.env
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-images needs lint deny bench bench-mesh bench-amplification bench-pages bench-store soak fuzz token images docs screenshots held
+.PHONY: help demo run test test-images needs lint deny bench bench-mesh bench-replicas bench-amplification bench-pages bench-store soak fuzz token images docs screenshots held
 
 help: ## List the targets
 	@echo "Sitio $(VERSION)"
@@ -46,6 +46,11 @@ bench: ## Measure the steps of the hot path, and compare Sitio with other proxie
 bench-mesh: ## Measure the control plane with ten thousand sidecars, and compare each figure with its goal (ARGS="--only steady")
 	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/dist/mesh $(ARGS)
+
+bench-replicas: ## Measure the gap in the live view when the leader of three control planes is killed or drained (ARGS="--kills 5")
+	tests/install
+	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/dist/replicas $(ARGS)
 
 bench-amplification: ## Measure the memory that a control plane keeps for each byte that a hostile sidecar sends
 	cargo build --profile dist --locked -p sitio-bench -p sitio-control-plane
