@@ -16,6 +16,9 @@ use scenario::sidecar::Sidecar;
 const KILL_P95_MAX: Duration = Duration::from_secs(10);
 const DRAIN_P95_MAX: Duration = Duration::from_secs(2);
 
+/// How long a leader serves before it ends: a sidecar whose stream was shorter than its last wait dials more slowly.
+const SETTLED: Duration = Duration::from_secs(12);
+
 #[derive(Parser)]
 #[command(about = "Kills and drains the leader of three control planes, and measures the gap in the live view")]
 struct ReplicasConfig {
@@ -54,6 +57,7 @@ fn gap(replicas: &mut Replicas, pod: &Sidecar, end: End) -> Duration {
     replicas.expect_ready();
     let leader = replicas.expect_leader();
     replicas.api().expect_pods(&["shop-0"]);
+    std::thread::sleep(SETTLED);
     let before = replicas.api().hits("shop").unwrap_or_default();
     let began = Instant::now();
     match end {

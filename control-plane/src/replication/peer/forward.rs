@@ -23,8 +23,8 @@ const CONNECTIONS_MAX: usize = 2 * crate::model::limits::PODS_MAX;
 /// Bytes that are buffered in each direction of a connection.
 const BUFFER_BYTES: usize = 4 << 10;
 
-/// How long a sidecar's connection is held while no replica leads: longer than a change of the leader takes.
-const HOLD: Duration = Duration::from_secs(15);
+/// How long a sidecar's connection is held while no replica leads: a sidecar waits for five seconds.
+const HOLD: Duration = Duration::from_secs(5);
 
 /// The pause between two attempts to reach a leader.
 const RETRY: Duration = Duration::from_millis(200);
@@ -98,10 +98,19 @@ impl Forwarder {
     async fn connect(&self, client: SocketAddr, purpose: Purpose) -> io::Result<TcpStream> {
         let hold = if purpose == Purpose::Grpc { HOLD } else { Duration::ZERO };
         let deadline = Instant::now() + hold;
+        let mut changes = self.leader.clone();
         loop {
-            let connected = match self.leader() {
-                Some(leader) => connect(&leader, purpose, client).await,
-                None => Err(io::Error::new(io::ErrorKind::NotConnected, "no replica leads")),
+            changes.borrow_and_update();
+            let connecting = async {
+                match self.leader() {
+                    Some(leader) => connect(&leader, purpose, client).await,
+                    None => Err(io::Error::new(io::ErrorKind::NotConnected, "no replica leads")),
+                }
+            };
+            // A leader that is leaving accepts connections and does not serve them: its successor does.
+            let connected = tokio::select! {
+                connected = connecting => connected,
+                Ok(()) = changes.changed() => continue,
             };
             if connected.is_ok() || Instant::now() >= deadline {
                 return connected;
