@@ -7,6 +7,7 @@ pub mod notice;
 pub mod pod;
 pub mod principal;
 pub mod recovery_progress;
+pub mod replicas;
 pub mod reporter;
 pub mod rule_record;
 pub mod rule_status;

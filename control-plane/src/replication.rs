@@ -7,16 +7,15 @@
 pub mod connection;
 pub mod election;
 pub mod follower;
-mod hex;
 pub mod leadership;
 pub mod lease;
+pub mod membership;
 pub mod message;
 pub mod peer;
 pub mod progress;
 pub mod publisher;
 mod reader;
 pub mod replicated_store;
-pub mod roll_call;
 pub mod settings;
 pub mod shared_ca;
 pub mod store_copy;

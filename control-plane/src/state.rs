@@ -16,6 +16,7 @@ use crate::counts::timeline::restore::restore;
 use crate::counts::window_writer::{WindowQueue, WindowWriter};
 use crate::exposed::Exposed;
 use crate::history::Histories;
+use crate::model::replicas::Replicas;
 use crate::model::reporter::Reporter;
 use crate::model::stream_counts::StreamCounts;
 use crate::notifications::Notifications;
@@ -122,6 +123,11 @@ impl AppState {
         if self.store_replaced.set(why.clone()).is_ok() {
             tracing::error!("{why}");
         }
+    }
+
+    /// The control planes that share this state; `None` if this is the only one.
+    pub fn replicas(&self) -> Option<Replicas> {
+        self.leadership.as_ref().map(Leadership::replicas)
     }
 
     /// Why this store is not the expected one, as a message for users; `None` if it is.

@@ -5,5 +5,6 @@ pub mod csv;
 pub mod health;
 pub mod label;
 pub mod number;
+pub mod replica;
 pub mod split;
 pub mod time;

@@ -104,7 +104,7 @@ fn replicas(page: &mut Exposition, leadership: &Leadership) {
     let (applied, known) = (leadership.progress.applied().position.sequence, leadership.progress.known());
     page.gauge("sitio_replica_log_applied", "The last message of the log that is applied.", applied);
     page.gauge("sitio_replica_log_behind", "Messages of the log that are not applied yet.", known.saturating_sub(applied));
-    let is_reachable = leadership.roll_call.unreachable_since_ms().is_none();
+    let is_reachable = leadership.membership.unreachable_since_ms().is_none();
     page.gauge("sitio_replica_nats_connected", "Whether NATS is reachable.", u64::from(is_reachable));
 }
 

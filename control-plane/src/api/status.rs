@@ -10,10 +10,10 @@ use axum::extract::State;
 
 use crate::api::units::{instant, rate};
 use crate::clock::now_ms;
+use crate::model;
 use crate::model::durability::Durability;
 use crate::model::recovery_progress::RecoveryWaiting;
-use crate::replication::leadership::Leadership;
-use crate::replication::roll_call::KnownReplica;
+use crate::model::replicas::Replicas;
 use crate::state::AppState;
 use crate::store::metrics_store::StoreSize;
 use crate::store::rollup::{Keep, Resolution};
@@ -68,25 +68,24 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Status> {
             replaced: state.store_replaced().map(str::to_owned),
         },
         recovery: state.recovery.waiting(Instant::now()).map(Recovery::from),
-        replication: state.leadership.as_ref().map(replication),
+        replication: state.replicas().map(replication),
     })
 }
 
-fn replication(leadership: &Leadership) -> Replication {
-    let last = leadership.progress.known();
-    let replica = |KnownReplica { said, silent }: KnownReplica| Replica {
-        behind_messages: last.saturating_sub(said.applied),
-        behind_s: said.behind_ms.map(|ms| ms / 1000 + silent.as_secs()),
-        silent_s: silent.as_secs(),
-        name: said.replica,
-        address: said.address,
+fn replication(replicas: Replicas) -> Replication {
+    let replica = |replica: model::replicas::Replica| Replica {
+        name: replica.name,
+        address: replica.address,
+        behind_messages: replica.behind_messages,
+        behind_s: replica.behind.map(|behind| behind.as_secs()),
+        silent_s: replica.silent.as_secs(),
     };
     Replication {
-        leader: leadership.replica.clone(),
-        since: instant(leadership.since_ms),
-        term: leadership.term,
-        nats_unreachable_since: leadership.roll_call.unreachable_since_ms().map(instant),
-        replicas: leadership.roll_call.replicas().into_iter().map(replica).collect(),
+        leader: replicas.leader,
+        since: instant(replicas.since_ms),
+        term: replicas.term,
+        nats_unreachable_since: replicas.nats_unreachable_since_ms.map(instant),
+        replicas: replicas.each.into_iter().map(replica).collect(),
     }
 }
 

@@ -16,10 +16,10 @@ use crate::replication::connection::Nats;
 use crate::replication::election::stand;
 use crate::replication::follower::{FollowError, Follower};
 use crate::replication::lease::{Lease, LeaseHolder};
+use crate::replication::membership::Membership;
 use crate::replication::peer::forward::Forwarder;
 use crate::replication::peer::{Purpose, new_secret};
 use crate::replication::progress::Progress;
-use crate::replication::roll_call::RollCall;
 use crate::replication::settings::ReplicationSettings;
 use crate::replication::store_copy::StorePlace;
 use crate::replication::streams::Creation;
@@ -48,7 +48,7 @@ struct Replica {
     lease: Lease,
     store: Arc<RedbStore>,
     progress: Arc<Progress>,
-    roll_call: Arc<RollCall>,
+    membership: Arc<Membership>,
 }
 
 /// How a replica's life on one store ends.
@@ -93,8 +93,8 @@ pub(super) async fn run(
         let (store, streams) = while_waiting(&ports, opening).await?;
         let (lease, progress) = (Lease::new(streams.lease), Progress::begin(store.log_position()?));
         let (options, name, address) = (options.clone(), name.clone(), address.clone());
-        let (nats, roll_call) = (nats.clone(), Arc::default());
-        let replica = Replica { options, name, address, nats, lease: lease.clone(), store, progress, roll_call };
+        let (nats, membership) = (nats.clone(), Arc::default());
+        let replica = Replica { options, name, address, nats, lease: lease.clone(), store, progress, membership };
         match replica.run(&ports, &drain).await? {
             End::Drained => return Ok(()),
             End::NeedsCopy => copied_from = Some(lease),
@@ -146,7 +146,7 @@ impl Replica {
         follower_task.spawn(follower.run(following.clone()));
         let mut announcing = JoinSet::new();
         let names = (self.name.clone(), self.address.clone());
-        let announcer = Arc::clone(&self.roll_call);
+        let announcer = Arc::clone(&self.membership);
         announcing.spawn(announcer.run(self.nats.clone(), names, Arc::clone(&self.progress), following.clone()));
         let mut ended = None;
         let roles = self.take_roles(ports, &stopped);

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::dashboard::chart::threshold_crossings::{Since, over_since};
 use crate::dashboard::order::SortOrder;
+use crate::dashboard::replicas;
 use crate::dashboard::row::OverviewRow;
 use crate::dashboard::switch::ReceiptCounts;
 use crate::model::durability::{Durability, Medium};
@@ -43,7 +44,7 @@ pub struct AttentionCells {
 
 /// The most urgent items. Incomplete numbers after a restart come first, because they affect all
 /// others. A disk that cannot be written comes next: it affects all numbers and every command. Then
-/// a replaced store, red failures, silent pods, and the rest.
+/// a replaced store, red failures, a replica that cannot take over, silent pods, and the rest.
 pub fn items(snapshot: &Snapshot, rows: &[OverviewRow]) -> [AttentionCells; ITEMS_MAX] {
     let mut urgent: Vec<(&EndpointRow, &OverviewRow)> =
         snapshot.endpoints.iter().zip(rows).filter(|(_, row)| row.verdict.urgency() > 0).collect();
@@ -52,7 +53,7 @@ pub fn items(snapshot: &Snapshot, rows: &[OverviewRow]) -> [AttentionCells; ITEM
     let item = |(endpoint, row): &(&EndpointRow, &OverviewRow)| item(endpoint, row, snapshot);
     let first = incomplete(snapshot).into_iter().chain(not_on_disk(snapshot)).chain(store_replaced(snapshot));
     let worst = first.chain(urgent[..red].iter().map(item));
-    let mut items = worst.chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
+    let mut items = worst.chain(replicas::first_at_fault(snapshot)).chain(silent(snapshot)).chain(urgent[red..].iter().map(item));
     std::array::from_fn(|_| items.next().unwrap_or_default())
 }
 

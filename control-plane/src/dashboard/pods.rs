@@ -20,6 +20,8 @@ use crate::dashboard::pods::row::PodCells;
 use crate::dashboard::pods::tiles::PodTiles;
 use crate::dashboard::pods::view::{COLUMNS, PodsView};
 use crate::dashboard::query::ViewQuery;
+use crate::dashboard::replicas;
+use crate::dashboard::replicas::ControlPlanes;
 use crate::dashboard::root::Root;
 use crate::dashboard::state::DashboardState;
 use crate::query::snapshot::{PodRow, Snapshot};
@@ -41,6 +43,7 @@ pub struct PodsTable {
     frame: FrameCells,
     page: PodsPageCells,
     tiles: PodTiles,
+    control_planes: ControlPlanes,
     strip: NoticeStrip,
     groups: Vec<Group>,
 }
@@ -96,6 +99,7 @@ impl PodsTable {
             frame: FrameCells::of("Pods", snapshot),
             page: PodsPageCells::of(snapshot, &fleet, chosen.len()),
             tiles: PodTiles::of(snapshot, &fleet),
+            control_planes: replicas::list(snapshot),
             strip: strip::of_all(snapshot, Root::BESIDE),
             groups: rows.chunk_by(is_alike).zip(sizes).map(group).collect(),
         }
@@ -107,6 +111,7 @@ impl PodsTable {
         cells.show("frame", &self.frame);
         cells.show("page", &self.page);
         cells.show("tiles", &self.tiles);
+        cells.show_each("control-plane", &self.control_planes);
         cells.show_each("notice", &self.strip);
         let mut rows = Vec::new();
         for Group { heading, pods } in self.groups {

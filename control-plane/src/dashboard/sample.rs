@@ -147,6 +147,7 @@ pub(crate) fn snapshot() -> Snapshot {
         notices: Vec::new(),
         standing: Durability::Durable,
         store_replaced: None,
+        replicas: None,
         recovery: None,
         revision: 118,
         audit_entries: 38,

@@ -13,6 +13,7 @@ use crate::model::durability::Durability;
 use crate::model::notice::Notice;
 use crate::model::pod::{PodState, Serving};
 use crate::model::recovery_progress::RecoveryWaiting;
+use crate::model::replicas::Replicas;
 use crate::model::slot_outcomes::SlotOutcomes;
 use crate::model::switch::Switch;
 use crate::model::traffic::TrafficPoint;
@@ -48,6 +49,8 @@ pub struct Snapshot {
     pub standing: Durability,
     /// Why the store is not the expected one, as a message for users; `None` if it is.
     pub store_replaced: Option<String>,
+    /// The control planes that share this state; `None` if this is the only one.
+    pub replicas: Option<Replicas>,
     /// The recovery after a restart, if pods are awaited: totals and rates are too low.
     pub recovery: Option<RecoveryWaiting>,
     /// The newest revision of the rules.

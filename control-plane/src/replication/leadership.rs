@@ -1,9 +1,11 @@
 //! What the leader knows of its lead and of the other replicas, for its pages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::model::replicas::{Replica, Replicas};
+use crate::replication::membership::{KnownReplica, Membership};
 use crate::replication::progress::Progress;
-use crate::replication::roll_call::RollCall;
 
 /// The lead of this replica.
 #[derive(Debug, Clone)]
@@ -16,6 +18,27 @@ pub struct Leadership {
     pub term: u64,
     /// How far it is in the logs.
     pub progress: Arc<Progress>,
-    /// The other replicas.
-    pub roll_call: Arc<RollCall>,
+    /// All replicas.
+    pub membership: Arc<Membership>,
+}
+
+impl Leadership {
+    /// All replicas, as they are now.
+    pub fn replicas(&self) -> Replicas {
+        let last = self.progress.known();
+        let replica = |KnownReplica { announcement, silent }: KnownReplica| Replica {
+            behind_messages: last.saturating_sub(announcement.applied),
+            behind: announcement.behind_ms.map(|ms| Duration::from_millis(ms) + silent),
+            silent,
+            name: announcement.replica,
+            address: announcement.address,
+        };
+        Replicas {
+            leader: self.replica.clone(),
+            since_ms: self.since_ms,
+            term: self.term,
+            nats_unreachable_since_ms: self.membership.unreachable_since_ms(),
+            each: self.membership.replicas().into_iter().map(replica).collect(),
+        }
+    }
 }

@@ -7,12 +7,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-use crate::replication::hex::{hex, unhex};
 
 pub mod client;
 pub mod forward;
@@ -56,7 +55,7 @@ fn signed(nonce: &[u8], purpose: Purpose, client: SocketAddr) -> Vec<u8> {
 
 /// A new secret for a lease.
 pub fn new_secret() -> String {
-    hex(&rand::random::<[u8; 32]>())
+    HEXLOWER.encode(&rand::random::<[u8; 32]>())
 }
 
 /// Greets the leader.
@@ -65,7 +64,7 @@ async fn greet(stream: &mut TcpStream, secret: &str, purpose: Purpose, client: S
     stream.read_exact(&mut nonce).await?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, &signed(&nonce, purpose, client));
-    let request = serde_json::to_vec(&PeerRequest { purpose, client, hmac: hex(tag.as_ref()) })?;
+    let request = serde_json::to_vec(&PeerRequest { purpose, client, hmac: HEXLOWER.encode(tag.as_ref()) })?;
     stream.write_u16(request.len() as u16).await?;
     stream.write_all(&request).await
 }
@@ -83,7 +82,7 @@ async fn receive_greeting(stream: &mut TcpStream, secret: &str) -> io::Result<(P
     stream.read_exact(&mut request).await?;
     let PeerRequest { purpose, client, hmac } = serde_json::from_slice(&request)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let tag = unhex(&hmac).unwrap_or_default();
+    let tag = HEXLOWER.decode(hmac.as_bytes()).unwrap_or_default();
     hmac::verify(&key, &signed(&nonce, purpose, client), &tag).map_err(|_| refused("the HMAC is wrong"))?;
     Ok((purpose, client))
 }

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use data_encoding::HEXLOWER;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hmac;
 
-use crate::replication::hex::{hex, unhex};
 use crate::replication::replicated_store::ReplicatedStore;
 use crate::tls::own_ca::OwnCa;
 use crate::token::SecretToken;
@@ -42,11 +42,11 @@ fn seal(token: &SecretToken, text: &str) -> anyhow::Result<String> {
     let mut bytes = text.as_bytes().to_vec();
     let sealed = sealing_key(token).seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut bytes);
     sealed.map_err(|_| anyhow::anyhow!("the key of the CA cannot be sealed"))?;
-    Ok(hex(&[&nonce[..], &bytes].concat()))
+    Ok(HEXLOWER.encode(&[&nonce[..], &bytes].concat()))
 }
 
 fn open(token: &SecretToken, sealed: &str) -> Option<String> {
-    let bytes = unhex(sealed)?;
+    let bytes = HEXLOWER.decode(sealed.as_bytes()).ok()?;
     let (nonce, rest) = bytes.split_first_chunk::<NONCE_LEN>()?;
     let mut rest = rest.to_vec();
     let opened = sealing_key(token).open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::empty(), &mut rest).ok()?;

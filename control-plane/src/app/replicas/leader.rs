@@ -90,7 +90,7 @@ impl Replica {
             since_ms: now_ms(),
             term,
             progress: Arc::clone(&self.progress),
-            roll_call: Arc::clone(&self.roll_call),
+            membership: Arc::clone(&self.membership),
         };
         let backing = Backing {
             store: Arc::clone(&store),

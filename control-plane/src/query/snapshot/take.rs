@@ -60,6 +60,7 @@ impl Snapshot {
             notices: reader.notices().firing,
             standing: mesh.window_queue.durability(),
             store_replaced: mesh.store_replaced().map(str::to_owned),
+            replicas: mesh.replicas(),
             recovery: mesh.recovery.waiting(Instant::now()),
             revision: rules.revision,
             audit_entries: reader.audit_entries(),

@@ -1,4 +1,4 @@
-//! Which replicas there are: each announces once a second how far it is, and all remember what they hear.
+//! Which replicas there are: each announces once a second how far it is, and all keep the announcements.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,11 +18,14 @@ const SUBJECT: &str = "sitio.replica";
 /// How often a replica announces itself.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 
-/// How long a replica is listed that is no longer heard: people should see that one is missing.
+/// How long a replica is listed that no longer announces itself: people should see that one is missing.
 const FORGET_AFTER: Duration = Duration::from_secs(600);
 
 /// Replicas that are listed. More than five make nothing safer.
 const REPLICAS_MAX: usize = 16;
+
+/// Bytes of an announcement: its name is that of a host at most.
+const ANNOUNCEMENT_BYTES_MAX: usize = 1024;
 
 /// What a replica announces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,26 +44,29 @@ pub struct Announcement {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownReplica {
     /// What it announced last.
-    pub said: Announcement,
+    pub announcement: Announcement,
     /// How long ago that was.
     pub silent: Duration,
 }
 
-/// All replicas that are heard, this one included, and whether NATS is reachable.
+/// All replicas that announce themselves, this one included, and whether NATS is reachable.
 #[derive(Debug, Default)]
-pub struct RollCall(Mutex<Heard>);
+pub struct Membership(Mutex<Announcements>);
 
 #[derive(Debug, Default)]
-struct Heard {
+struct Announcements {
     replicas: BTreeMap<String, (Announcement, Instant)>,
     /// Since when there is no connection, milliseconds since the Unix epoch.
     unreachable_since_ms: Option<u64>,
 }
 
-impl RollCall {
+impl Membership {
     /// The replicas, by name.
     pub fn replicas(&self) -> Vec<KnownReplica> {
-        let known = |(said, at): &(Announcement, Instant)| KnownReplica { said: said.clone(), silent: at.elapsed() };
+        let known = |(announcement, at): &(Announcement, Instant)| KnownReplica {
+            announcement: announcement.clone(),
+            silent: at.elapsed(),
+        };
         self.lock().replicas.values().map(known).collect()
     }
 
@@ -69,7 +75,7 @@ impl RollCall {
         self.lock().unreachable_since_ms
     }
 
-    /// Announces this replica and listens to all, until drained.
+    /// Announces this replica and records all announcements, until drained.
     pub async fn run(
         self: Arc<Self>,
         nats: Nats,
@@ -77,21 +83,22 @@ impl RollCall {
         progress: Arc<Progress>,
         drain: CancellationToken,
     ) {
-        let mut heard = nats.client.subscribe(SUBJECT).await.ok();
+        let mut subscriber = nats.client.subscribe(SUBJECT).await.ok();
         let mut ticks = tokio::time::interval(ANNOUNCE_EVERY);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {
-                    let said = announcement(&replica, &address, &progress);
-                    self.listen(said.clone());
-                    self.see(nats.is_connected());
-                    let said = serde_json::to_vec(&said).expect("it is made of texts and numbers");
+                    let announcement = announcement(&replica, &address, &progress);
+                    self.record(announcement.clone());
+                    self.note_connection(nats.is_connected());
+                    let announcement = serde_json::to_vec(&announcement).expect("it is made of texts and numbers");
                     // A lost announcement is followed by another one.
-                    let _ = nats.client.publish(SUBJECT, said.into()).await;
+                    let _ = nats.client.publish(SUBJECT, announcement.into()).await;
                 }
-                Some(message) = next(&mut heard) => {
-                    if let Ok(said) = serde_json::from_slice(&message.payload) {
-                        self.listen(said);
+                Some(message) = next(&mut subscriber) => {
+                    if message.payload.len() <= ANNOUNCEMENT_BYTES_MAX
+                        && let Ok(announcement) = serde_json::from_slice(&message.payload) {
+                        self.record(announcement);
                     }
                 }
                 () = drain.cancelled() => return,
@@ -99,27 +106,27 @@ impl RollCall {
         }
     }
 
-    fn listen(&self, said: Announcement) {
-        let mut heard = self.lock();
-        heard.replicas.retain(|_, (_, at)| at.elapsed() < FORGET_AFTER);
-        if heard.replicas.len() < REPLICAS_MAX || heard.replicas.contains_key(&said.replica) {
-            heard.replicas.insert(said.replica.clone(), (said, Instant::now()));
+    fn record(&self, announcement: Announcement) {
+        let mut announcements = self.lock();
+        announcements.replicas.retain(|_, (_, at)| at.elapsed() < FORGET_AFTER);
+        if announcements.replicas.len() < REPLICAS_MAX || announcements.replicas.contains_key(&announcement.replica) {
+            announcements.replicas.insert(announcement.replica.clone(), (announcement, Instant::now()));
         }
     }
 
-    fn see(&self, is_connected: bool) {
+    fn note_connection(&self, is_connected: bool) {
         let since_ms = &mut self.lock().unreachable_since_ms;
         *since_ms = if is_connected { None } else { Some(since_ms.unwrap_or_else(now_ms)) };
     }
 
-    fn lock(&self) -> MutexGuard<'_, Heard> {
+    fn lock(&self) -> MutexGuard<'_, Announcements> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn next(heard: &mut Option<async_nats::Subscriber>) -> Option<async_nats::Message> {
-    match heard {
-        Some(heard) => heard.next().await,
+async fn next(subscriber: &mut Option<async_nats::Subscriber>) -> Option<async_nats::Message> {
+    match subscriber {
+        Some(subscriber) => subscriber.next().await,
         None => std::future::pending().await,
     }
 }
@@ -140,27 +147,28 @@ mod tests {
 
     #[test]
     fn replicas_are_listed_by_name_and_their_number_is_bounded() {
-        let roll_call = RollCall::default();
+        let membership = Membership::default();
         let say = |name: &str, applied| {
-            roll_call.listen(Announcement { replica: name.into(), address: String::new(), applied, behind_ms: None });
+            membership.record(Announcement { replica: name.into(), address: String::new(), applied, behind_ms: None });
         };
         say("b", 1);
         say("a", 2);
         say("b", 3);
-        let known: Vec<_> = roll_call.replicas().into_iter().map(|known| (known.said.replica, known.said.applied)).collect();
+        let known: Vec<_> =
+            membership.replicas().into_iter().map(|known| (known.announcement.replica, known.announcement.applied)).collect();
         assert_eq!(known, [("a".to_owned(), 2), ("b".to_owned(), 3)]);
         (0..100).for_each(|number| say(&format!("c{number}"), 0));
-        assert_eq!(roll_call.replicas().len(), REPLICAS_MAX);
+        assert_eq!(membership.replicas().len(), REPLICAS_MAX);
     }
 
     #[test]
     fn the_time_since_which_nats_is_unreachable_is_that_of_the_first_look() {
-        let roll_call = RollCall::default();
-        roll_call.see(true);
-        assert_eq!(roll_call.unreachable_since_ms(), None);
-        roll_call.see(false);
-        let first = roll_call.unreachable_since_ms().unwrap();
-        roll_call.see(false);
-        assert_eq!(roll_call.unreachable_since_ms(), Some(first));
+        let membership = Membership::default();
+        membership.note_connection(true);
+        assert_eq!(membership.unreachable_since_ms(), None);
+        membership.note_connection(false);
+        let first = membership.unreachable_since_ms().unwrap();
+        membership.note_connection(false);
+        assert_eq!(membership.unreachable_since_ms(), Some(first));
     }
 }
