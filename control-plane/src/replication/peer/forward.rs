@@ -24,7 +24,10 @@ const CONNECTIONS_MAX: usize = 2 * crate::model::limits::PODS_MAX;
 const BUFFER_BYTES: usize = 4 << 10;
 
 /// How long a sidecar's connection is held while no replica leads: a sidecar waits for five seconds.
-const HOLD: Duration = Duration::from_secs(5);
+const HOLD_SIDECAR: Duration = Duration::from_secs(5);
+
+/// How long any other connection is held: long enough for a leader that is drained to be replaced.
+const HOLD_OTHER: Duration = Duration::from_secs(2);
 
 /// The pause between two attempts to reach a leader.
 const RETRY: Duration = Duration::from_millis(200);
@@ -94,9 +97,9 @@ impl Forwarder {
         tokio::io::copy_bidirectional_with_sizes(&mut stream, &mut forwarded, BUFFER_BYTES, BUFFER_BYTES).await.map(drop)
     }
 
-    /// Connects to the leader. A sidecar that finds none would wait longer each time, so it is held until there is one.
+    /// Connects to the leader, and waits for one if there is none: a sidecar that found none would wait longer each time.
     async fn connect(&self, client: SocketAddr, purpose: Purpose) -> io::Result<TcpStream> {
-        let hold = if purpose == Purpose::Grpc { HOLD } else { Duration::ZERO };
+        let hold = if purpose == Purpose::Grpc { HOLD_SIDECAR } else { HOLD_OTHER };
         let deadline = Instant::now() + hold;
         let mut changes = self.leader.clone();
         loop {
