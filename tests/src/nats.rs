@@ -14,6 +14,9 @@ use crate::eventually::{SOON, eventually};
 use crate::process::{Process, file};
 use crate::reserved_port::ReservedPort;
 
+/// JetStream as replicas need it: every write is synced before it is acknowledged.
+pub const JETSTREAM: &str = "jetstream { store_dir: \"@\", max_file_store: 20GB, sync_interval: always }";
+
 /// A cluster of NATS servers.
 pub struct NatsCluster {
     /// The servers.
@@ -33,12 +36,12 @@ impl NatsCluster {
     /// Starts this many servers, which sync every write before they acknowledge it, and waits until JetStream is up.
     #[track_caller]
     pub fn start(nodes: usize) -> Self {
-        Self::with_jetstream(nodes, "jetstream { store_dir: \"@\", max_file_store: 20GB, sync_interval: always }")
+        Self::with_config(nodes, JETSTREAM)
     }
 
-    /// The same with this block for JetStream, in which `@` is the folder of the server.
+    /// The same with these lines in their configuration, in which `@` is the folder of the server.
     #[track_caller]
-    pub fn with_jetstream(nodes: usize, jetstream: &str) -> Self {
+    pub fn with_config(nodes: usize, lines: &str) -> Self {
         let node = |_| NatsNode {
             process: None,
             client: ReservedPort::reserve(),
@@ -48,7 +51,7 @@ impl NatsCluster {
         };
         let mut cluster = Self { nodes: (0..nodes).map(node).collect() };
         for at in 0..nodes {
-            let config = cluster.config(at, jetstream);
+            let config = cluster.config(at, lines);
             std::fs::write(cluster.nodes[at].config(), config).expect("the folder can be written to");
             cluster.nodes[at].start();
         }
@@ -58,7 +61,12 @@ impl NatsCluster {
 
     /// The URLs of all servers, as `SITIO_NATS_URL` takes them.
     pub fn urls(&self) -> String {
-        let urls: Vec<_> = self.nodes.iter().map(|node| format!("nats://127.0.0.1:{}", node.client.port)).collect();
+        self.urls_with("nats://")
+    }
+
+    /// The same with this before the host: a scheme, and perhaps a user and a password.
+    pub fn urls_with(&self, before_host: &str) -> String {
+        let urls: Vec<_> = self.nodes.iter().map(|node| format!("{before_host}127.0.0.1:{}", node.client.port)).collect();
         urls.join(",")
     }
 
@@ -70,11 +78,11 @@ impl NatsCluster {
         }
     }
 
-    fn config(&self, at: usize, jetstream: &str) -> String {
+    fn config(&self, at: usize, lines: &str) -> String {
         let node = &self.nodes[at];
-        let jetstream = jetstream.replace('@', &node.folder.path().display().to_string());
+        let lines = lines.replace('@', &node.folder.path().display().to_string());
         let mut config = format!(
-            "server_name: n{at}\nlisten: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\n{jetstream}\n",
+            "server_name: n{at}\nlisten: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\n{lines}\n",
             node.client.port, node.monitor.port
         );
         if self.nodes.len() > 1 {

@@ -35,6 +35,7 @@ impl Replicas {
     pub fn with(count: usize, nats: &NatsCluster, settings: &[(&str, &str)]) -> Self {
         let (mut all, mut peer_ports) = (Vec::new(), Vec::new());
         for at in 0..count {
+            // A setting that is given twice has the last value.
             let (peer, urls, copies) = (ReservedPort::reserve(), nats.urls(), nats.nodes.len().to_string());
             let (name, address) = (format!("control-plane-{at}"), format!("127.0.0.1:{}", peer.port));
             let own = [
@@ -88,6 +89,11 @@ impl Replicas {
     #[track_caller]
     pub fn pod(&self, origin: &Origin, service: &str, name: &str) -> Sidecar {
         Sidecar::builder(origin.port()).named(service, name).reports_to(self.grpc.port).start()
+    }
+
+    /// The port of a replica for the others.
+    pub fn peer_port(&self, at: usize) -> u16 {
+        self.peer_ports[at].port
     }
 
     /// The number of replicas.

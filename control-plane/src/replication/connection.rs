@@ -1,11 +1,13 @@
 //! The connection to NATS, which is kept for as long as the process runs, and made again whenever it breaks.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 
 use crate::replication::settings::ReplicationSettings;
@@ -34,13 +36,16 @@ impl Nats {
     pub async fn connect(settings: &ReplicationSettings, drain: &CancellationToken) -> anyhow::Result<Self> {
         let mut attempts = 0;
         loop {
-            let shown = settings.nats_url.join(",");
+            let shown = settings.servers();
             match options(settings).await?.connect(&settings.nats_url[..]).await {
                 Ok(client) => return Ok(Self::over(client)),
                 Err(error)
                     if matches!(error.kind(), ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation) =>
                 {
-                    anyhow::bail!("NATS at {shown} refuses this control plane ({error}): check SITIO_NATS_CREDENTIALS_FILE");
+                    anyhow::bail!(
+                        "NATS at {shown} refuses this control plane ({error}): check the user and the password in SITIO_NATS_URL, \
+                         or SITIO_NATS_CREDENTIALS_FILE"
+                    );
                 }
                 Err(error) if attempts % LOG_EVERY == 0 => {
                     tracing::warn!(%error, "cannot connect to NATS at {shown} (SITIO_NATS_URL); retrying");
@@ -73,6 +78,13 @@ async fn options(settings: &ReplicationSettings) -> anyhow::Result<ConnectOption
         .request_timeout(Some(REQUEST_WITHIN))
         .reconnect_delay_callback(|attempts| Duration::from_millis(50 << attempts.min(5)).min(RECONNECT_MAX))
         .event_callback(log);
+    if let Some(url) = settings.nats_url.iter().find(|url| url.has_user_pass()) {
+        options = match (decoded(url.username())?, decoded(url.password())?) {
+            (user, Some(password)) => options.user_and_password(user.unwrap_or_default(), password),
+            // A name without a password is a token.
+            (token, None) => options.token(token.unwrap_or_default()),
+        };
+    }
     if let Some(file) = &settings.nats_credentials_file {
         let read = options.credentials_file(file).await;
         options = read.with_context(|| format!("read {} (SITIO_NATS_CREDENTIALS_FILE)", file.display()))?;
@@ -82,6 +94,12 @@ async fn options(settings: &ReplicationSettings) -> anyhow::Result<ConnectOption
         options = options.add_root_certificates(file.clone());
     }
     Ok(options)
+}
+
+/// A part of a URL without its percent encoding.
+fn decoded(part: Option<&str>) -> anyhow::Result<Option<String>> {
+    let decode = |part: &str| percent_decode_str(part).decode_utf8().map(Cow::into_owned);
+    part.map(decode).transpose().context("read the user and the password in SITIO_NATS_URL")
 }
 
 async fn log(event: Event) {

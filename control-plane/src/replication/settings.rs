@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use async_nats::ServerAddr;
+
 /// The settings of replication. Without NATS servers, this control plane is the only one.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ReplicationSettings {
-    /// The NATS servers with JetStream by which several control planes share one state, such as nats://nats:4222; tls:// requires TLS [default: none; this control plane is the only one].
-    #[arg(long = "nats-url", env = "SITIO_NATS_URL", value_name = "URLS", value_delimiter = ',')]
-    pub nats_url: Vec<String>,
+    /// The NATS servers with JetStream by which several control planes share one state, such as nats://nats:4222; tls:// requires TLS, and a user and a password or a token may stand before the host [default: none; this control plane is the only one].
+    #[arg(long = "nats-url", env = "SITIO_NATS_URL", value_name = "URLS", hide_env_values = true, value_delimiter = ',')]
+    pub nats_url: Vec<ServerAddr>,
     /// The file with the credentials for NATS, as `nsc` writes it [default: none].
     #[arg(long = "nats-credentials-file", env = "SITIO_NATS_CREDENTIALS_FILE", value_name = "FILE", requires = "nats_url")]
     pub nats_credentials_file: Option<PathBuf>,
@@ -36,6 +38,12 @@ impl ReplicationSettings {
     /// Whether this control plane is one of several.
     pub fn is_given(&self) -> bool {
         !self.nats_url.is_empty()
+    }
+
+    /// The NATS servers for logs and errors, without a user and a password.
+    pub fn servers(&self) -> String {
+        let server = |url: &ServerAddr| format!("{}://{}:{}", url.scheme(), url.host(), url.port());
+        self.nats_url.iter().map(server).collect::<Vec<_>>().join(",")
     }
 
     /// Checks that other replicas can reach this one.
@@ -86,7 +94,8 @@ mod tests {
             replica_name: None,
         };
         assert!(settings.check().is_ok(), "without NATS, there are no replicas");
-        settings.nats_url = vec!["nats://nats:4222".into()];
+        settings.nats_url = vec!["nats://sitio:secret@nats:4222".parse().unwrap()];
+        assert_eq!(settings.servers(), "nats://nats:4222", "a password is not logged");
         assert!(settings.check().unwrap_err().contains("SITIO_REPLICA_HOST"));
         settings.replica_host = Some("10.0.0.7".into());
         assert!(settings.check().is_ok());

@@ -1,5 +1,9 @@
 //! Tests which replica leads, and that the others forward to it.
 
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
+use std::thread;
 use std::time::Instant;
 
 use anyhow::ensure;
@@ -89,4 +93,61 @@ fn a_leader_that_drains_is_replaced_at_once() {
     replicas.api().expect_pods(&["shop-0"]);
     println!("live again {:?} after the signal", drained.elapsed());
     assert_ne!(next, leader);
+}
+
+#[test]
+fn two_commands_at_once_make_two_revisions() {
+    let nats = NatsCluster::start(1);
+    let replicas = Replicas::start(3, &nats);
+    replicas.expect_leader();
+    replicas.expect_ready();
+    let origin = Origin::start();
+    let pod = replicas.pod(&origin, "shop", "shop-0");
+    replicas.api().expect_pods(&["shop-0"]);
+    let routes = ["/a", "/b", "/c", "/d", "/e", "/f"];
+
+    let rules: Vec<String> = thread::scope(|scope| {
+        let commands = routes.iter().zip(replicas.all.iter().cycle()).map(|(route, replica)| {
+            let api = replica.api();
+            scope.spawn(move || api.turn_off("shop", &format!("GET {route}"), "1h"))
+        });
+        commands.collect::<Vec<_>>().into_iter().map(|command| command.join().unwrap()).collect()
+    });
+
+    let distinct: BTreeSet<&String> = rules.iter().collect();
+    assert_eq!(distinct.len(), routes.len(), "{rules:?}");
+    rules.iter().for_each(|rule| replicas.api().expect_applied(rule, &["shop-0"]));
+    let audit = replicas.api().json("/api/v1/audit").unwrap();
+    assert_eq!(audit["entries"], routes.len(), "one entry for each command: {audit}");
+    routes.iter().for_each(|route| assert_eq!(pod.get(route).status(), 503));
+}
+
+#[test]
+fn taps_and_long_windows_work_at_a_follower() {
+    let nats = NatsCluster::start(1);
+    let replicas = Replicas::start(2, &nats);
+    let follower = &replicas.all[1 - replicas.expect_leader()];
+    replicas.expect_ready();
+    let origin = Origin::start();
+    let pod = replicas.pod(&origin, "shop", "shop-0");
+    follower.api().expect_pods(&["shop-0"]);
+
+    let mut tap = TcpStream::connect(("127.0.0.1", follower.http_port)).unwrap();
+    tap.set_read_timeout(Some(SOON)).unwrap();
+    write!(tap, "GET /api/v1/tap HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(tap).lines().map_while(Result::ok);
+    // The pod begins to report to the tap with a delay.
+    let mut sent = 0;
+    eventually(SOON, || {
+        pod.get("/cart");
+        sent += 1;
+        ensure!(lines.by_ref().take(3).any(|line| line.contains("/cart")), "the tap shows nothing yet");
+        Ok(())
+    });
+    eventually(SOON, || {
+        let week = follower.api().json("/api/v1/endpoints?window=7d")?;
+        let hits: u64 = week["endpoints"].as_array().into_iter().flatten().filter_map(|row| row["hits"].as_u64()).sum();
+        ensure!(hits == sent, "{sent} sent: {week}");
+        Ok(())
+    });
 }

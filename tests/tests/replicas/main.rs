@@ -4,6 +4,7 @@
 mod exactly_once;
 mod leader;
 mod logs;
+mod nats_access;
 mod outage;
 mod refusals;
 mod sign_in;
