@@ -37,6 +37,7 @@ deny: needs ## Check licences, sources and versions of all dependencies by deny.
 lint: ## Check the format and the lints; a warning is an error
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --locked -p sitio-control-plane -- -D warnings
 
 bench: ## Measure the steps of the hot path, and compare Sitio with other proxies (ARGS="--rounds 3")
 	cargo bench --profile dist --locked -p sitio-sidecar --bench hot_path

@@ -18,7 +18,8 @@ use crate::counts::memory::Budget;
 use crate::data_folder;
 use crate::grpc::admission::PlaintextPolicy;
 use crate::public_url::PublicUrl;
-use crate::replication::settings::ReplicationSettings;
+#[cfg(feature = "nats")]
+use crate::replication_settings::ReplicationSettings;
 use crate::service_accounts::ServiceAccounts;
 use crate::store::StoreError;
 use crate::store::redb::{FILE, RedbStore};
@@ -28,6 +29,7 @@ use crate::token::SecretToken;
 use crate::webhook::settings::WebhookOptions;
 
 mod notify;
+#[cfg(feature = "nats")]
 mod replicas;
 mod serve;
 
@@ -119,7 +121,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
     let backing = Backing {
         store: open_store(&options).await?,
         sessions: SessionPlace::Folder(options.data_dir.clone()),
-        leadership: None,
+        lead: None,
         http: (http.into(), http_address),
         grpc: (grpc.into(), grpc_address),
         webhook,
@@ -128,6 +130,7 @@ pub async fn run(options: AppOptions, listeners: AppListeners, drain: Cancellati
 }
 
 /// Runs one of several control planes until drained. `peers` is its port for the others.
+#[cfg(feature = "nats")]
 pub async fn run_replica(
     options: AppOptions,
     settings: ReplicationSettings,

@@ -16,7 +16,7 @@ use crate::access::settings::SignInSettings;
 use crate::grpc::admission::PlaintextPolicy;
 use crate::kubernetes_api::KubernetesSettings;
 use crate::public_url::PublicUrl;
-use crate::replication::settings::ReplicationSettings;
+use crate::replication_settings::ReplicationSettings;
 use crate::service_accounts::ServiceAccountSettings;
 use crate::store::rollup::Keep;
 use crate::tls::TlsSettings;

@@ -22,7 +22,9 @@ pub mod notifications;
 pub mod public_url;
 pub mod query;
 pub mod recovery;
+#[cfg(feature = "nats")]
 pub mod replication;
+pub mod replication_settings;
 pub mod rules;
 pub mod service_accounts;
 pub mod state;

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use control_plane::app::{AppListeners, AppOptions, run, run_replica};
+use control_plane::app;
+use control_plane::app::{AppListeners, AppOptions};
 use control_plane::ca_publisher::CaConfigMap;
 use control_plane::config;
 use control_plane::config::{Configured, NotConfigured};
@@ -51,8 +52,13 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     }
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
-    let replication = config.replication.is_given().then(|| config.replication.clone());
-    let peers = replication.as_ref().map(|settings| bind(settings.replica_addr, "SITIO_REPLICA_ADDR")).transpose()?;
+    #[cfg(feature = "nats")]
+    let replicas = config.replication.is_given().then(|| {
+        let settings = config.replication.clone();
+        bind(settings.replica_addr, "SITIO_REPLICA_ADDR").map(|peers| (settings, peers))
+    });
+    #[cfg(feature = "nats")]
+    let replicas = replicas.transpose()?;
     let budget = Budget::new(config.memory_max);
     let webhook = config.webhook.address.map(|address| bind(address, "SITIO_WEBHOOK_ADDR")).transpose()?;
     let webhook_options = || config.webhook.options(config.data_dir.clone(), &config.tls, config.plaintext(), &config.kubernetes);
@@ -86,10 +92,11 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         let drain = CancellationToken::new();
         let listeners = AppListeners { http, grpc, webhook };
         let control_plane = async {
-            match replication.zip(peers) {
-                Some((settings, peers)) => run_replica(options, settings, (listeners, peers), drain.clone()).await,
-                None => run(options, listeners, drain.clone()).await,
+            #[cfg(feature = "nats")]
+            if let Some((settings, peers)) = replicas {
+                return app::run_replica(options, settings, (listeners, peers), drain.clone()).await;
             }
+            app::run(options, listeners, drain.clone()).await
         };
         tokio::pin!(control_plane);
         tokio::select! {

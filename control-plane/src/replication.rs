@@ -16,7 +16,6 @@ pub mod progress;
 pub mod publisher;
 mod reader;
 pub mod replicated_store;
-pub mod settings;
 pub mod shared_ca;
 pub mod store_copy;
 pub mod streams;

@@ -16,7 +16,7 @@ use crate::counts::timeline::restore::restore;
 use crate::counts::window_writer::{WindowQueue, WindowWriter};
 use crate::exposed::Exposed;
 use crate::history::Histories;
-use crate::model::replicas::Replicas;
+use crate::model::replicas::{ReplicaMonitor, Replicas};
 use crate::model::reporter::Reporter;
 use crate::model::stream_counts::StreamCounts;
 use crate::notifications::Notifications;
@@ -24,7 +24,6 @@ use crate::notifications::evidence::Sources;
 use crate::notifications::lifecycle::Absence;
 use crate::recovery::Recovery;
 use crate::recovery::attached::AttachedLog;
-use crate::replication::leadership::Leadership;
 use crate::rules::Rules;
 use crate::store::metrics_store::{MetricsStore, StoreSize, StoredSeries};
 use crate::store::notice_store::NoticeStore;
@@ -65,8 +64,8 @@ pub struct AppState {
     pub attached: AttachedLog,
     /// The counters that `/metrics` has exposed.
     pub exposed: Exposed,
-    /// The lead of this replica, if there are several control planes.
-    pub leadership: Option<Leadership>,
+    /// Reports on the replicas, if there are several control planes.
+    pub replica_monitor: Option<Arc<dyn ReplicaMonitor>>,
     /// Cancelled at shutdown: everything that is open for long, such as an event stream, ends then.
     pub drain: CancellationToken,
 }
@@ -112,7 +111,7 @@ impl AppState {
             recovery: Recovery::begin(attached.clone(), Instant::now()),
             attached: AttachedLog::begin(attached),
             exposed: Exposed::begin(exposed),
-            leadership: None,
+            replica_monitor: None,
             drain,
         };
         Ok((state, window_writer))
@@ -127,7 +126,7 @@ impl AppState {
 
     /// The control planes that share this state; `None` if this is the only one.
     pub fn replicas(&self) -> Option<Replicas> {
-        self.leadership.as_ref().map(Leadership::replicas)
+        self.replica_monitor.as_ref().map(|monitor| monitor.replicas())
     }
 
     /// Why this store is not the expected one, as a message for users; `None` if it is.

@@ -17,8 +17,8 @@ use crate::model::durability::Durability;
 use crate::model::pod::PodState;
 use crate::model::principal::Namespaces;
 use crate::model::recovery_progress::RecoveryWaiting;
+use crate::model::replicas::Replicas;
 use crate::query::reader::Reader;
-use crate::replication::leadership::Leadership;
 use crate::state::AppState;
 use crate::store::metrics_store::StoreSize;
 use mesh::report::GIVE_UP_AFTER;
@@ -91,20 +91,20 @@ fn page(state: &AppState, exposed: exposed::ExposedPage, size: Option<StoreSize>
         takes(&mut page, size);
     }
     notifications(&mut page, state);
-    if let Some(leadership) = &state.leadership {
-        replicas(&mut page, leadership);
+    if let Some(known) = state.replicas() {
+        replicas(&mut page, &known);
     }
     discarded(&mut page, state);
     page
 }
 
 /// The lead of this replica, and how far the others are.
-fn replicas(page: &mut Exposition, leadership: &Leadership) {
+fn replicas(page: &mut Exposition, replicas: &Replicas) {
     page.gauge("sitio_replica_leading", "Whether this control plane leads.", 1);
-    let (applied, known) = (leadership.progress.applied().position.sequence, leadership.progress.known());
-    page.gauge("sitio_replica_log_applied", "The last message of the log that is applied.", applied);
-    page.gauge("sitio_replica_log_behind", "Messages of the log that are not applied yet.", known.saturating_sub(applied));
-    let is_reachable = leadership.membership.unreachable_since_ms().is_none();
+    page.gauge("sitio_replica_log_applied", "The last message of the log that is applied.", replicas.applied);
+    let behind = replicas.last.saturating_sub(replicas.applied);
+    page.gauge("sitio_replica_log_behind", "Messages of the log that are not applied yet.", behind);
+    let is_reachable = replicas.nats_unreachable_since_ms.is_none();
     page.gauge("sitio_replica_nats_connected", "Whether NATS is reachable.", u64::from(is_reachable));
 }
 

@@ -20,9 +20,9 @@ use crate::replication::membership::Membership;
 use crate::replication::peer::forward::Forwarder;
 use crate::replication::peer::{Purpose, new_secret};
 use crate::replication::progress::Progress;
-use crate::replication::settings::ReplicationSettings;
 use crate::replication::store_copy::StorePlace;
 use crate::replication::streams::Creation;
+use crate::replication_settings::ReplicationSettings;
 use crate::store::redb::RedbStore;
 use crate::store::replica_log::LogPosition;
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use platform::port_connections::PortConnections;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +19,8 @@ use crate::counts::fleet::Fleet;
 use crate::counts::window_writer::WindowWriter;
 use crate::grpc::admission::AdmissionPolicy;
 use crate::grpc::secured::SecuredListener;
+use crate::model::replicas::ReplicaMonitor;
 use crate::public_url::PublicUrl;
-use crate::replication::leadership::Leadership;
-use crate::replication::progress::Progress;
 use crate::state::AppState;
 use crate::store::metrics_store::MetricsStore;
 use crate::store::notice_store::NoticeStore;
@@ -46,14 +46,22 @@ pub(super) struct Backing<Disk> {
     pub(super) store: Arc<Disk>,
     /// Where sign-in sessions are kept.
     pub(super) sessions: SessionPlace,
-    /// The lead of this replica, if there are several control planes.
-    pub(super) leadership: Option<Leadership>,
+    /// What only the leader of several control planes has.
+    pub(super) lead: Option<Lead>,
     /// The port for people and programs, and its address.
     pub(super) http: (PortConnections, SocketAddr),
     /// The port for sidecars, and its address.
     pub(super) grpc: (PortConnections, SocketAddr),
     /// The port for the admission webhook, and its address, if there is one.
     pub(super) webhook: Option<(PortConnections, SocketAddr)>,
+}
+
+/// What only the leader of several control planes has.
+pub(super) struct Lead {
+    /// Reports on the replicas.
+    pub(super) monitor: Arc<dyn ReplicaMonitor>,
+    /// Changes whenever any replica has changed the rules in the store.
+    pub(super) rule_changes: watch::Receiver<u64>,
 }
 
 /// Runs until drained.
@@ -64,8 +72,9 @@ pub(super) async fn serve<Disk: Store + MetricsStore + NoticeStore + 'static>(
 ) -> anyhow::Result<()> {
     // A child token: if one part ends first, the others are drained without cancelling the caller's token.
     let leaving = drain.child_token();
-    let Backing { store, sessions, leadership, http: (http, http_address), grpc: (grpc, grpc_address), webhook } = backing;
-    let (state, window_writer) = open(&options, store, (grpc_address, leadership), leaving.clone()).await?;
+    let Backing { store, sessions, lead, http: (http, http_address), grpc: (grpc, grpc_address), webhook } = backing;
+    let (monitor, rule_changes) = lead.map(|lead| (lead.monitor, lead.rule_changes)).unzip();
+    let (state, window_writer) = open(&options, store, (grpc_address, monitor), leaving.clone()).await?;
     notify::configure(&state, options.notifications_file.clone(), options.public_url.as_ref()).await?;
     let (token, public_url, proxies) = (options.token.clone(), options.public_url.clone(), options.trusted_proxies.clone());
     let access = options.sign_in.clone().open(sessions, token, public_url, proxies).await?;
@@ -88,8 +97,8 @@ pub(super) async fn serve<Disk: Store + MetricsStore + NoticeStore + 'static>(
     if let Some(certificate) = certificate {
         parts.spawn(keep_certificate(certificate, options.ca_configmap, leaving.clone()));
     }
-    if let Some(leadership) = &state.leadership {
-        parts.spawn(refresh_rules(Arc::clone(&state), Arc::clone(&leadership.progress)));
+    if let Some(rule_changes) = rule_changes {
+        parts.spawn(refresh_rules(Arc::clone(&state), rule_changes));
     }
     parts.spawn(end_rules(Arc::clone(&state)));
     parts.spawn(notify::run(Arc::clone(&state)));
@@ -126,13 +135,13 @@ fn flatten(ended: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow:
 async fn open<Disk: Store + MetricsStore + NoticeStore + 'static>(
     options: &AppOptions,
     store: Arc<Disk>,
-    (stream_address, leadership): (SocketAddr, Option<Leadership>),
+    (stream_address, monitor): (SocketAddr, Option<Arc<dyn ReplicaMonitor>>),
     drain: CancellationToken,
 ) -> anyhow::Result<(Arc<AppState>, WindowWriter)> {
     let (data_dir, fleet) = (options.data_dir.clone(), Fleet::with_budget(options.budget, options.forget_pods_after));
     let opening = tokio::task::spawn_blocking(move || {
         let (mut state, window_writer) = AppState::open(store, fleet, stream_address, drain)?;
-        state.leadership = leadership;
+        state.replica_monitor = monitor;
         check_store_id(&data_dir, &state);
         data_folder::close_files(&data_dir, &[FILE, SESSIONS_FILE, ID_FILE]);
         Ok::<_, StoreError>((state, window_writer))
@@ -148,14 +157,12 @@ fn check_store_id(data_dir: &std::path::Path, state: &AppState) {
 }
 
 /// Publishes the changes of the rules that another replica has committed: one that still took itself for the leader.
-async fn refresh_rules(state: Arc<AppState>, progress: Arc<Progress>) -> anyhow::Result<()> {
-    let mut applied = progress.subscribe();
-    let mut known = 0;
+async fn refresh_rules(state: Arc<AppState>, mut rule_changes: watch::Receiver<u64>) -> anyhow::Result<()> {
+    // What was committed while the state was opened is not missed.
+    rule_changes.mark_changed();
     loop {
         tokio::select! {
-            changed = applied.wait_for(|applied| applied.position.rules_sequence > known) => {
-                known = changed.context("the follower has ended")?.position.rules_sequence;
-            }
+            changed = rule_changes.changed() => changed.context("the follower has ended")?,
             () = state.drain.cancelled() => return Ok(()),
         }
         if let Err(error) = state.rules.refresh().await {

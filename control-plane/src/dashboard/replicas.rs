@@ -76,6 +76,8 @@ mod tests {
             since_ms: sample::NOW_MS - 180_000,
             term: 7,
             nats_unreachable_since_ms: None,
+            applied: 9,
+            last: 9,
             each: vec![replica("sitio-0", 0, 0), replica("sitio-1", 1, 0), replica("sitio-2", 0, 60)],
         }
     }

@@ -1,6 +1,13 @@
 //! The control planes that share one state, as the one that leads knows them.
 
+use std::fmt::Debug;
 use std::time::Duration;
+
+/// Reports on the replicas; a leader has one.
+pub trait ReplicaMonitor: Send + Sync + Debug {
+    /// All replicas, as they are now.
+    fn replicas(&self) -> Replicas;
+}
 
 /// All of them, and whether the log that they share is reachable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +20,10 @@ pub struct Replicas {
     pub term: u64,
     /// Since when NATS is unreachable, milliseconds since the Unix epoch; `None` if it is reachable.
     pub nats_unreachable_since_ms: Option<u64>,
+    /// The last message of the log that the leader has applied.
+    pub applied: u64,
+    /// The last message of the log.
+    pub last: u64,
     /// Every replica that reported lately, by name, the leader included.
     pub each: Vec<Replica>,
 }

@@ -1,16 +1,15 @@
 //! The connection to NATS, which is kept for as long as the process runs, and made again whenever it breaks.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use async_nats::connection::State;
 use async_nats::jetstream;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use percent_encoding::percent_decode_str;
 use tokio_util::sync::CancellationToken;
 
-use crate::replication::settings::ReplicationSettings;
+use crate::replication_settings::ReplicationSettings;
 
 /// How long one request to NATS may take. An election of a new leader of a stream takes 4 to 10 s, so a request that
 /// waits longer is better sent again.
@@ -34,10 +33,11 @@ pub struct Nats {
 impl Nats {
     /// Connects, and waits for a server until drained. Wrong credentials and unusable files are errors at once.
     pub async fn connect(settings: &ReplicationSettings, drain: &CancellationToken) -> anyhow::Result<Self> {
+        let servers = settings.nats_url.iter().cloned().map(ServerAddr::from_url).collect::<Result<Vec<_>, _>>();
+        let (servers, shown) = (servers.context("read SITIO_NATS_URL")?, settings.servers());
         let mut attempts = 0;
         loop {
-            let shown = settings.servers();
-            match options(settings).await?.connect(&settings.nats_url[..]).await {
+            match options(settings).await?.connect(&servers[..]).await {
                 Ok(client) => return Ok(Self::over(client)),
                 Err(error)
                     if matches!(error.kind(), ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation) =>
@@ -78,11 +78,11 @@ async fn options(settings: &ReplicationSettings) -> anyhow::Result<ConnectOption
         .request_timeout(Some(REQUEST_WITHIN))
         .reconnect_delay_callback(|attempts| Duration::from_millis(50 << attempts.min(5)).min(RECONNECT_MAX))
         .event_callback(log);
-    if let Some(url) = settings.nats_url.iter().find(|url| url.has_user_pass()) {
-        options = match (decoded(url.username())?, decoded(url.password())?) {
-            (user, Some(password)) => options.user_and_password(user.unwrap_or_default(), password),
+    if let Some(url) = settings.nats_url.iter().find(|url| !url.username().is_empty() || url.password().is_some()) {
+        options = match (decoded(url.username())?, url.password()) {
+            (user, Some(password)) => options.user_and_password(user, decoded(password)?),
             // A name without a password is a token.
-            (token, None) => options.token(token.unwrap_or_default()),
+            (token, None) => options.token(token),
         };
     }
     if let Some(file) = &settings.nats_credentials_file {
@@ -97,9 +97,9 @@ async fn options(settings: &ReplicationSettings) -> anyhow::Result<ConnectOption
 }
 
 /// A part of a URL without its percent encoding.
-fn decoded(part: Option<&str>) -> anyhow::Result<Option<String>> {
-    let decode = |part: &str| percent_decode_str(part).decode_utf8().map(Cow::into_owned);
-    part.map(decode).transpose().context("read the user and the password in SITIO_NATS_URL")
+fn decoded(part: &str) -> anyhow::Result<String> {
+    let decoded = percent_decode_str(part).decode_utf8().context("read the user and the password in SITIO_NATS_URL")?;
+    Ok(decoded.into_owned())
 }
 
 async fn log(event: Event) {

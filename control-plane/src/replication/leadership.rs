@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::replicas::{Replica, Replicas};
+use crate::model::replicas::{Replica, ReplicaMonitor, Replicas};
 use crate::replication::membership::{KnownReplica, Membership};
 use crate::replication::progress::Progress;
 
@@ -22,9 +22,8 @@ pub struct Leadership {
     pub membership: Arc<Membership>,
 }
 
-impl Leadership {
-    /// All replicas, as they are now.
-    pub fn replicas(&self) -> Replicas {
+impl ReplicaMonitor for Leadership {
+    fn replicas(&self) -> Replicas {
         let last = self.progress.known();
         let replica = |KnownReplica { announcement, silent }: KnownReplica| Replica {
             behind_messages: last.saturating_sub(announcement.applied),
@@ -38,6 +37,8 @@ impl Leadership {
             since_ms: self.since_ms,
             term: self.term,
             nats_unreachable_since_ms: self.membership.unreachable_since_ms(),
+            applied: self.progress.applied().position.sequence,
+            last,
             each: self.membership.replicas().into_iter().map(replica).collect(),
         }
     }

@@ -14,6 +14,8 @@ pub struct Progress {
     applied: watch::Sender<Applied>,
     /// The highest sequence of the log of windows that is known to exist.
     known: watch::Sender<u64>,
+    /// The last sequence of the log of rules that is applied.
+    rules: watch::Sender<u64>,
     outcomes: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
 }
 
@@ -58,6 +60,7 @@ impl Progress {
         Arc::new(Self {
             applied: watch::Sender::new(Applied { position, ..Applied::default() }),
             known: watch::Sender::new(position.sequence),
+            rules: watch::Sender::new(position.rules_sequence),
             outcomes: Mutex::default(),
         })
     }
@@ -75,6 +78,13 @@ impl Progress {
     /// Changes the state.
     pub fn update(&self, change: impl FnOnce(&mut Applied)) {
         self.applied.send_modify(change);
+        let sequence = self.applied.borrow().position.rules_sequence;
+        self.rules.send_if_modified(|rules| std::mem::replace(rules, sequence) != sequence);
+    }
+
+    /// Each change of the last sequence of the log of rules that is applied.
+    pub fn subscribe_rules(&self) -> watch::Receiver<u64> {
+        self.rules.subscribe()
     }
 
     /// The highest sequence of the log of windows that is known to exist.

@@ -10,7 +10,17 @@ const FLOORS: [(&str, &[&[&str]]); 2] = [
     (
         "control-plane",
         &[
-            &["address_limiter", "clock", "data_folder", "http", "kubernetes_api", "model", "public_url", "token"],
+            &[
+                "address_limiter",
+                "clock",
+                "data_folder",
+                "http",
+                "kubernetes_api",
+                "model",
+                "public_url",
+                "replication_settings",
+                "token",
+            ],
             &["attempt_limiter", "ca_publisher", "service_accounts", "store", "store_id", "tap", "tls"],
             &["counts", "replication"],
             &["exposed", "history", "notifications", "recovery", "rules"],

@@ -67,17 +67,21 @@ fn killing_replicas_and_nats_servers_leaves_every_request_counted_once_and_each_
         assert_eq!(pod.process.ended(2 * SOON).code(), Some(0));
     }
 
-    // Each replica has all of it on its own disk: each leads once, and the last one is alone.
+    expect_all_on_each(&mut replicas, sent, rules.len());
+    println!("{sent} requests and {} rules through {rounds} kills of a leader and of a NATS server", rules.len());
+}
+
+/// Each replica has all of it on its own disk: each leads once, and the last one is alone.
+fn expect_all_on_each(replicas: &mut Replicas, sent: u64, rules: usize) {
     for _ in 0..replicas.count() {
         let leader = replicas.expect_leader();
         replicas.api().expect_hits("shop", sent);
         eventually(SOON, || {
             let listed = replicas.api().json("/api/v1/rules")?;
             let in_force = listed["rules"].as_array().map_or(0, Vec::len);
-            ensure!(in_force == rules.len(), "{in_force} rules of {} commands: {listed}", rules.len());
+            ensure!(in_force == rules, "{in_force} rules of {rules} commands: {listed}");
             Ok(())
         });
         replicas.all[leader].process.kill();
     }
-    println!("{sent} requests and {} rules through {rounds} kills of a leader and of a NATS server", rules.len());
 }

@@ -116,10 +116,14 @@ fn two_commands_at_once_make_two_revisions() {
 
     let distinct: BTreeSet<&String> = rules.iter().collect();
     assert_eq!(distinct.len(), routes.len(), "{rules:?}");
-    rules.iter().for_each(|rule| replicas.api().expect_applied(rule, &["shop-0"]));
+    for rule in &rules {
+        replicas.api().expect_applied(rule, &["shop-0"]);
+    }
     let audit = replicas.api().json("/api/v1/audit").unwrap();
     assert_eq!(audit["entries"], routes.len(), "one entry for each command: {audit}");
-    routes.iter().for_each(|route| assert_eq!(pod.get(route).status(), 503));
+    for route in routes {
+        assert_eq!(pod.get(route).status(), 503);
+    }
 }
 
 #[test]

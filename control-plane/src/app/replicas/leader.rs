@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::sessions::file::SessionPlace;
 use crate::app::replicas::{Ports, Replica};
-use crate::app::serve::{Backing, serve};
+use crate::app::serve::{Backing, Lead, serve};
 use crate::app::{AppOptions, listen};
 use crate::clock::now_ms;
 use crate::replication::election::keep;
@@ -95,7 +95,7 @@ impl Replica {
         let backing = Backing {
             store: Arc::clone(&store),
             sessions: SessionPlace::Shared(store),
-            leadership: Some(leadership),
+            lead: Some(Lead { monitor: Arc::new(leadership), rule_changes: self.progress.subscribe_rules() }),
             http: (PortConnections::with_forwarded(listen(ports.http.try_clone()?)?, forwarded_http), ports.http.local_addr()?),
             grpc: (PortConnections::with_forwarded(listen(ports.grpc.try_clone()?)?, forwarded_grpc), grpc_address),
             webhook,

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use async_nats::ServerAddr;
+use url::Url;
 
 /// The settings of replication. Without NATS servers, this control plane is the only one.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ReplicationSettings {
     /// The NATS servers with JetStream by which several control planes share one state, such as nats://nats:4222; tls:// requires TLS, and a user and a password or a token may stand before the host [default: none; this control plane is the only one].
-    #[arg(long = "nats-url", env = "SITIO_NATS_URL", value_name = "URLS", hide_env_values = true, value_delimiter = ',')]
-    pub nats_url: Vec<ServerAddr>,
+    #[arg(long = "nats-url", env = "SITIO_NATS_URL", value_name = "URLS", hide_env_values = true, value_delimiter = ',', value_parser = server)]
+    pub nats_url: Vec<Url>,
     /// The file with the credentials for NATS, as `nsc` writes it [default: none].
     #[arg(long = "nats-credentials-file", env = "SITIO_NATS_CREDENTIALS_FILE", value_name = "FILE", requires = "nats_url")]
     pub nats_credentials_file: Option<PathBuf>,
@@ -42,12 +42,20 @@ impl ReplicationSettings {
 
     /// The NATS servers for logs and errors, without a user and a password.
     pub fn servers(&self) -> String {
-        let server = |url: &ServerAddr| format!("{}://{}:{}", url.scheme(), url.host(), url.port());
+        let server = |url: &Url| {
+            let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+            format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+        };
         self.nats_url.iter().map(server).collect::<Vec<_>>().join(",")
     }
 
-    /// Checks that other replicas can reach this one.
+    /// Checks that this program can be a replica, and that others can reach it.
     pub fn check(&self) -> Result<(), String> {
+        if self.is_given() && cfg!(not(feature = "nats")) {
+            return Err("SITIO_NATS_URL is set, and this program was built without NATS: use Sitio's image, or build it by \
+                        `cargo build --release -p sitio-control-plane --features nats`"
+                .to_owned());
+        }
         let is_unspecific = self.replica_addr.ip().is_unspecified();
         if self.is_given() && is_unspecific && self.replica_host.is_none() {
             return Err(
@@ -69,6 +77,13 @@ impl ReplicationSettings {
     }
 }
 
+fn server(text: &str) -> Result<Url, String> {
+    match Url::parse(text) {
+        Ok(url) if url.has_host() && matches!(url.scheme(), "nats" | "tls") => Ok(url),
+        _ => Err("it must be like nats://nats:4222 or tls://nats:4222".to_owned()),
+    }
+}
+
 fn copies(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ (1 | 3 | 5)) => Ok(count),
@@ -76,7 +91,7 @@ fn copies(text: &str) -> Result<usize, String> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "nats"))]
 mod tests {
     use super::*;
 
