@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use axum::http::Uri;
-use control_plane::app::AppListeners;
+use control_plane::app::listeners::AppListeners;
 
 use crate::data_dir::temporary::Temporary;
 use crate::ports::{LOOPBACK, listen};

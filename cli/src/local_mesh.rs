@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use control_plane::app::{AppOptions, run};
+use control_plane::app::options::AppOptions;
+use control_plane::app::run;
 
 use crate::data_dir::{BoundPorts, Home};
 use crate::task_group::TaskGroup;

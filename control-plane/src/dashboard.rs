@@ -14,6 +14,7 @@ use crate::state::AppState;
 
 pub mod assets;
 pub mod attention;
+pub mod attention_cells;
 pub mod audit;
 pub mod chart;
 pub mod comparison;

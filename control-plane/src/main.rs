@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use control_plane::app;
-use control_plane::app::{AppListeners, AppOptions};
+use control_plane::app::listeners::AppListeners;
+use control_plane::app::options::AppOptions;
 use control_plane::ca_publisher::CaConfigMap;
 use control_plane::config;
 use control_plane::config::{Configured, NotConfigured};

@@ -2,22 +2,19 @@
 
 use std::time::Duration;
 
-use api::status::{Replication, StoreStatus};
+use api::status::Replication;
 
 use crate::check::findings::Findings;
-use crate::check::store;
 use crate::moment;
 
-/// Judges the replicas, and the store as far as NATS is not what keeps it from being written.
-pub(super) fn judge(store: &StoreStatus, replication: &Replication, now_ms: u64, findings: &mut Findings) {
+/// Judges the replicas.
+pub(super) fn judge(replication: &Replication, now_ms: u64, findings: &mut Findings) {
     if let Some(since) = &replication.nats_unreachable_since {
         let lasting = moment::lasting(Some(since), now_ms);
         findings.error(
             format!("for {lasting} the control plane {} cannot reach NATS", replication.leader),
             "see which NATS servers run: until a majority does, nothing is stored, rules are refused, and no sidecar can attach",
         );
-    } else {
-        store::judge(store, now_ms, findings);
     }
     let led = moment::lasting(Some(&replication.since), now_ms);
     findings.fine(format!("{} leads for {led}, of {} control planes", replication.leader, replication.replicas.len()));

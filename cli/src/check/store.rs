@@ -17,9 +17,12 @@ pub(super) async fn look(client: &Client, findings: &mut Findings) -> Option<Rec
     match client.status().await {
         Ok(status) => {
             let now_ms = moment::now_ms();
-            match &status.replication {
-                Some(replication) => replicas::judge(&status.store, replication, now_ms, findings),
-                None => judge(&status.store, now_ms, findings),
+            // Without NATS, the store of several control planes cannot be written: that is one finding, not two.
+            if status.replication.as_ref().is_none_or(|replication| replication.nats_unreachable_since.is_none()) {
+                judge(&status.store, now_ms, findings);
+            }
+            if let Some(replication) = &status.replication {
+                replicas::judge(replication, now_ms, findings);
             }
             status.recovery.inspect(|recovery| incomplete(recovery, findings))
         }
@@ -42,7 +45,7 @@ fn incomplete(recovery: &Recovery, findings: &mut Findings) {
     );
 }
 
-pub(super) fn judge(store: &StoreStatus, now_ms: u64, findings: &mut Findings) {
+fn judge(store: &StoreStatus, now_ms: u64, findings: &mut Findings) {
     if let Some(why) = &store.replaced {
         findings.error(
             format!("the control plane's store was lost or replaced: {why}"),

@@ -6,7 +6,9 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ::control_plane::app::{self, AppListeners, AppOptions};
+use ::control_plane::app;
+use ::control_plane::app::listeners::AppListeners;
+use ::control_plane::app::options::AppOptions;
 use anyhow::Context;
 use rustix::process::getppid;
 use tokio_util::sync::CancellationToken;

@@ -6,7 +6,7 @@ mod process;
 use std::path::Path;
 use std::time::Duration;
 
-use control_plane::app::AppListeners;
+use control_plane::app::listeners::AppListeners;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 

@@ -1,54 +1,44 @@
 //! Runs one of several control planes: follows the log, leads while it holds the lease, and forwards to the leader otherwise.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::replicas::leader::needs_ca;
-use crate::app::{AppOptions, listen};
+use crate::app::listeners::listen;
+use crate::app::options::AppOptions;
+use crate::app::replicas::leader::Leader;
+use crate::app::replicas::ports::ReplicaPorts;
 use crate::clock::now_ms;
 use crate::replication::connection::Nats;
-use crate::replication::election::stand;
-use crate::replication::follower::{FollowError, Follower};
+use crate::replication::election::campaign;
+use crate::replication::follower::follow;
+use crate::replication::follower::log_follower::{FollowError, LogFollower};
 use crate::replication::lease::{Lease, LeaseHolder};
-use crate::replication::membership::Membership;
 use crate::replication::peer::forward::Forwarder;
-use crate::replication::peer::{Purpose, new_secret};
+use crate::replication::peer::new_secret;
 use crate::replication::progress::Progress;
 use crate::replication::store_copy::StorePlace;
 use crate::replication::streams::Creation;
 use crate::replication_settings::ReplicationSettings;
-use crate::store::redb::RedbStore;
 use crate::store::replica_log::LogPosition;
 
 mod leader;
+pub(super) mod ports;
 
 /// How long a replica that could not lead stays a follower: another one gets its chance.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
-/// The ports of a replica. They stay bound while it changes its role.
-pub(super) struct Ports {
-    pub(super) http: TcpListener,
-    pub(super) grpc: TcpListener,
-    pub(super) webhook: Option<TcpListener>,
-    pub(super) peers: TcpListener,
-}
-
-/// What a replica is made of while its store fits the log.
+/// A replica while its store fits the log.
 struct Replica {
-    options: AppOptions,
     name: String,
     address: String,
-    nats: Nats,
     lease: Lease,
-    store: Arc<RedbStore>,
-    progress: Arc<Progress>,
-    membership: Arc<Membership>,
+    /// What it leads with, and follows with.
+    leader: Leader,
 }
 
 /// How a replica's life on one store ends.
@@ -62,10 +52,10 @@ enum End {
 pub(super) async fn run(
     options: AppOptions,
     settings: ReplicationSettings,
-    ports: Ports,
+    ports: ReplicaPorts,
     drain: CancellationToken,
 ) -> anyhow::Result<()> {
-    check(&options, &ports)?;
+    ports.check(&options)?;
     let address = settings.advertised(ports.peers.local_addr()?);
     let name = settings.replica_name.clone().unwrap_or_else(|| address.clone());
     tracing::info!(
@@ -92,9 +82,8 @@ pub(super) async fn run(
         };
         let (store, streams) = while_waiting(&ports, opening).await?;
         let (lease, progress) = (Lease::new(streams.lease), Progress::begin(store.log_position()?));
-        let (options, name, address) = (options.clone(), name.clone(), address.clone());
-        let (nats, membership) = (nats.clone(), Arc::default());
-        let replica = Replica { options, name, address, nats, lease: lease.clone(), store, progress, membership };
+        let leader = Leader { options: options.clone(), nats: nats.clone(), store, progress, membership: Arc::default() };
+        let replica = Replica { name: name.clone(), address: address.clone(), lease: lease.clone(), leader };
         match replica.run(&ports, &drain).await? {
             End::Drained => return Ok(()),
             End::NeedsCopy => copied_from = Some(lease),
@@ -103,7 +92,7 @@ pub(super) async fn run(
 }
 
 /// Does something that may take long, and answers probes meanwhile: a replica that waits for NATS must not be restarted.
-async fn while_waiting<T>(ports: &Ports, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+async fn while_waiting<T>(ports: &ReplicaPorts, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let waiting = CancellationToken::new();
     let (_leader, leader) = watch::channel(None);
     let forwarder = Forwarder { leader, progress: Progress::begin(LogPosition::default()), name: String::new() };
@@ -117,37 +106,18 @@ async fn while_waiting<T>(ports: &Ports, work: impl Future<Output = anyhow::Resu
     done
 }
 
-impl Ports {
-    /// The ports whose connections a replica forwards that does not lead.
-    fn forwarded(&self) -> impl Iterator<Item = (&TcpListener, Purpose)> {
-        let webhook = self.webhook.iter().map(|port| (port, Purpose::Webhook));
-        [(&self.http, Purpose::Http), (&self.grpc, Purpose::Grpc)].into_iter().chain(webhook)
-    }
-}
-
-/// Refuses a CA that the replicas cannot share.
-fn check(options: &AppOptions, ports: &Ports) -> anyhow::Result<()> {
-    if needs_ca(options, ports)? && options.token.is_none() {
-        bail!(
-            "several control planes share one CA, whose key is sealed with the token: set SITIO_TOKEN to the same value on all of \
-             them, or SITIO_TLS_CERT_FILE and SITIO_TLS_KEY_FILE to one certificate"
-        );
-    }
-    Ok(())
-}
-
 impl Replica {
     /// Follows and leads until drained, or until the store no longer fits the log.
-    async fn run(self, ports: &Ports, drain: &CancellationToken) -> anyhow::Result<End> {
+    async fn run(self, ports: &ReplicaPorts, drain: &CancellationToken) -> anyhow::Result<End> {
         // The follower outlives the leader's parts, which need it for their last writes.
         let (following, stopped) = (CancellationToken::new(), drain.child_token());
-        let follower = Follower { nats: self.nats.clone(), store: Arc::clone(&self.store), progress: Arc::clone(&self.progress) };
+        let Leader { nats, store, progress, membership, .. } = &self.leader;
+        let follower = LogFollower { nats: nats.clone(), store: Arc::clone(store), progress: Arc::clone(progress) };
         let mut follower_task = JoinSet::new();
-        follower_task.spawn(follower.run(following.clone()));
+        follower_task.spawn(follow(follower, following.clone()));
         let mut announcing = JoinSet::new();
         let names = (self.name.clone(), self.address.clone());
-        let announcer = Arc::clone(&self.membership);
-        announcing.spawn(announcer.run(self.nats.clone(), names, Arc::clone(&self.progress), following.clone()));
+        announcing.spawn(Arc::clone(membership).run(nats.clone(), names, Arc::clone(progress), following.clone()));
         let mut ended = None;
         let roles = self.take_roles(ports, &stopped);
         tokio::pin!(roles);
@@ -175,14 +145,13 @@ impl Replica {
         }
     }
 
-    async fn take_roles(&self, ports: &Ports, drain: &CancellationToken) -> anyhow::Result<()> {
-        let leader = watch::Sender::new(None);
+    async fn take_roles(&self, ports: &ReplicaPorts, drain: &CancellationToken) -> anyhow::Result<()> {
+        let (leader, progress) = (watch::Sender::new(None), &self.leader.progress);
         while !drain.is_cancelled() {
             let standby = drain.child_token();
             let mut forwarding = JoinSet::new();
             for (port, purpose) in ports.forwarded() {
-                let forwarder =
-                    Forwarder { leader: leader.subscribe(), progress: Arc::clone(&self.progress), name: self.name.clone() };
+                let forwarder = Forwarder { leader: leader.subscribe(), progress: Arc::clone(progress), name: self.name.clone() };
                 forwarding.spawn(forwarder.run(listen(port.try_clone()?)?, purpose, standby.clone()));
             }
             let candidate = || LeaseHolder {
@@ -191,11 +160,11 @@ impl Replica {
                 secret: new_secret(),
                 since_ms: now_ms(),
             };
-            let elected = stand(&self.lease, &self.progress, candidate, &leader, drain).await;
+            let elected = campaign(&self.lease, progress, candidate, &leader, drain).await;
             standby.cancel();
             forwarding.join_all().await;
             let Some((held, holder)) = elected else { continue };
-            if let Err(error) = self.lead(held, holder, ports, drain).await {
+            if let Err(error) = self.leader.lead(held, holder, ports, drain).await {
                 tracing::error!("this control plane cannot lead, and lets another replica try: {error:#}");
                 tokio::select! {
                     () = tokio::time::sleep(AFTER_FAILURE) => {}

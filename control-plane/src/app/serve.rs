@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::policy::Access;
 use crate::access::sessions::file::{SESSIONS_FILE, SessionPlace};
-use crate::app::{AppOptions, notify};
+use crate::app::notify;
+use crate::app::options::AppOptions;
 use crate::ca_publisher::CaConfigMap;
 use crate::clock::now_ms;
 use crate::counts::fleet::Fleet;

@@ -1,7 +1,6 @@
 //! The "Needs attention" list: the few problems to look at first.
 
-use serde::Serialize;
-
+use crate::dashboard::attention_cells::AttentionCells;
 use crate::dashboard::chart::threshold_crossings::{Since, over_since};
 use crate::dashboard::order::SortOrder;
 use crate::dashboard::replicas;
@@ -20,27 +19,6 @@ pub const ITEMS_MAX: usize = 3;
 
 /// A minute in milliseconds.
 const MINUTE_MS: u64 = 60_000;
-
-/// The live values of one item; an empty item is not shown.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct AttentionCells {
-    /// `bad`, `warn`, `wait` or empty: selects the icon; an empty item is hidden.
-    pub kind: &'static str,
-    /// Address that the item links to.
-    pub href: String,
-    /// The endpoint or other subject.
-    pub title: String,
-    /// The problem, in words that may be coloured.
-    pub strong: String,
-    /// The rest of the sentence.
-    pub rest: String,
-    /// The time at the end of the sentence, in milliseconds since the Unix epoch; empty if there is none.
-    pub since_ms: String,
-    /// The same time for people, in UTC; the script formats it in the reader's zone.
-    pub since: String,
-    /// The rule in progress that the item is about; empty if none.
-    pub rule: String,
-}
 
 /// The most urgent items. Incomplete numbers after a restart come first, because they affect all
 /// others. A disk that cannot be written comes next: it affects all numbers and every command. Then

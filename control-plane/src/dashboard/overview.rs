@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::clock::now_ms;
 use crate::dashboard::attention;
-use crate::dashboard::attention::{AttentionCells, ITEMS_MAX};
+use crate::dashboard::attention::ITEMS_MAX;
+use crate::dashboard::attention_cells::AttentionCells;
 use crate::dashboard::frame::FrameCells;
 use crate::dashboard::health::HealthFilter;
 use crate::dashboard::live_frame::LiveFrame;

@@ -1,6 +1,6 @@
 //! The control planes that share one state, as a list for people: which one leads, and which could take over.
 
-use crate::dashboard::attention::AttentionCells;
+use crate::dashboard::attention_cells::AttentionCells;
 use crate::model::replicas::{Replica, Replicas};
 use crate::query::snapshot::Snapshot;
 use format::{number, time};

@@ -21,7 +21,7 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(1);
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Waits until this replica holds the lease, or until drained. Publishes who leads meanwhile.
-pub async fn stand(
+pub async fn campaign(
     lease: &Lease,
     progress: &Progress,
     candidate: impl Fn() -> LeaseHolder,

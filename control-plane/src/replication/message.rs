@@ -8,7 +8,7 @@ const VERSION: u8 = 1;
 /// Bytes of a whole write. The largest is a transaction of a hundred thousand rows, of some hundred bytes each.
 const WRITE_BYTES_MAX: usize = 256 << 20;
 
-/// A message of the log. The id tells its publisher that its own message has arrived.
+/// A message of the log. By the id, its publisher recognises its own message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// A replica takes the lead: the sequence of this message is the new term.

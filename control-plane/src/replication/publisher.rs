@@ -10,11 +10,10 @@ use tokio::time::Instant;
 
 use crate::model::rule_record::RuleChange;
 use crate::replication::connection::{Nats, REQUEST_WITHIN};
-use crate::replication::follower::NUDGE;
 use crate::replication::message::Message;
 use crate::replication::progress::{Expected, Outcome, Progress};
 use crate::replication::reader::ends;
-use crate::replication::streams::{MESSAGE_BYTES_MAX, RULES, RULES_SUBJECT, WINDOWS_SUBJECT};
+use crate::replication::streams::{MESSAGE_BYTES_MAX, NUDGE, RULES, RULES_SUBJECT, WINDOWS_SUBJECT};
 use crate::store::StoreError;
 use crate::store::replica_log::LogWrite;
 use crate::store::replica_log::Verdict;
@@ -176,7 +175,7 @@ impl Publisher {
         sent.await.map(drop).map_err(|error| error.kind())
     }
 
-    /// Waits until the message after `decided_on` is applied here, and tells whether it is the expected one.
+    /// Waits until the message after `decided_on` is applied here, and returns whether it is the expected one.
     async fn rules_outcome(
         &self,
         expected: &mut Expected,

@@ -118,7 +118,7 @@ async fn copied(lease: &Lease, draft: &Path) -> Result<(LeaseHolder, u64), Strin
 fn fit(store: &RedbStore, id: &str, log_id: Option<&str>, streams: &Streams) -> anyhow::Result<Fit> {
     let identity = &streams.identity;
     if identity.store != id {
-        if is_empty(store)? {
+        if holds_nothing(store)? {
             return Ok(Fit::NeedsCopy("this replica is new"));
         }
         bail!(
@@ -142,7 +142,7 @@ fn fit(store: &RedbStore, id: &str, log_id: Option<&str>, streams: &Streams) -> 
     }
 }
 
-fn is_empty(store: &RedbStore) -> Result<bool, StoreError> {
+fn holds_nothing(store: &RedbStore) -> Result<bool, StoreError> {
     let mut series = 0;
     store.view(&mut |view| {
         series = view.series()?.len();

@@ -22,6 +22,8 @@ pub const WINDOWS_SUBJECT: &str = "sitio.win";
 pub const RULES: &str = "SITIO_RULES";
 /// Its subject.
 pub const RULES_SUBJECT: &str = "sitio.rules";
+/// The core NATS subject on which a leader announces that it has published.
+pub const NUDGE: &str = "sitio.nudge";
 /// The bucket of the lease.
 const LEASE_BUCKET: &str = "sitio-lease";
 

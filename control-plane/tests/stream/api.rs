@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use control_plane::app::AppOptions;
+use control_plane::app::options::AppOptions;
 use control_plane::token::SecretToken;
 use proto::wire::Up;
 use reqwest::redirect::Policy;
@@ -133,7 +133,7 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
 async fn beyond_loopback_there_is_no_control_plane_without_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let any = || std::net::TcpListener::bind(("0.0.0.0", 0)).unwrap();
-    let listeners = control_plane::app::AppListeners { http: any(), grpc: any(), webhook: None };
+    let listeners = control_plane::app::listeners::AppListeners { http: any(), grpc: any(), webhook: None };
 
     let refused = control_plane::app::run(AppOptions::in_folder(folder.path()), listeners, CancellationToken::new()).await;
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use control_plane::app::AppOptions;
+use control_plane::app::options::AppOptions;
 use mesh::report::Coverage::{Change, Snapshot};
 use proto::wire;
 use proto::wire::mesh_client::MeshClient;

@@ -5,7 +5,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use control_plane::app::{AppListeners, AppOptions, run};
+use control_plane::app::listeners::AppListeners;
+use control_plane::app::options::AppOptions;
+use control_plane::app::run;
 use control_plane::clock::now_ms;
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
 use clap::{Args, Command, FromArgMatches};
-use control_plane::app::AppOptions;
+use control_plane::app::options::AppOptions;
 use control_plane::ca_publisher::CaConfigMap;
 use control_plane::clock::now_ms;
 use control_plane::kubernetes_api::KubernetesApi;

@@ -11,19 +11,24 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::sessions::file::SessionPlace;
-use crate::app::replicas::{Ports, Replica};
+use crate::app::listeners::listen;
+use crate::app::options::AppOptions;
+use crate::app::replicas::ports::ReplicaPorts;
 use crate::app::serve::{Backing, Lead, serve};
-use crate::app::{AppOptions, listen};
+
 use crate::clock::now_ms;
+use crate::replication::connection::Nats;
 use crate::replication::election::keep;
 use crate::replication::leadership::Leadership;
 use crate::replication::lease::{HeldLease, LeaseHolder};
+use crate::replication::membership::Membership;
 use crate::replication::peer::server::PeerServer;
 use crate::replication::progress::Progress;
 use crate::replication::publisher::Publisher;
 use crate::replication::replicated_store::ReplicatedStore;
 use crate::replication::shared_ca::share_ca;
 use crate::store::StoreError;
+use crate::store::redb::RedbStore;
 
 /// How long a new leader waits for the log before it gives the lease back, so that another replica can try.
 const LEAD_WITHIN: Duration = Duration::from_secs(20);
@@ -34,13 +39,22 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Forwarded connections that wait to be served. They are accepted as fast as those of the port itself.
 const FORWARDED_MAX: usize = 256;
 
-impl Replica {
+/// What a replica leads with.
+pub(super) struct Leader {
+    pub(super) options: AppOptions,
+    pub(super) nats: Nats,
+    pub(super) store: Arc<RedbStore>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) membership: Arc<Membership>,
+}
+
+impl Leader {
     /// Leads until the lease is lost, another replica leads, or drained.
     pub(super) async fn lead(
         &self,
         held: HeldLease,
         holder: LeaseHolder,
-        ports: &Ports,
+        ports: &ReplicaPorts,
         drain: &CancellationToken,
     ) -> anyhow::Result<()> {
         let (leading, unwanted) = (drain.child_token(), CancellationToken::new());
@@ -57,7 +71,12 @@ impl Replica {
         led
     }
 
-    async fn serve_as_leader(&self, holder: LeaseHolder, ports: &Ports, leading: &CancellationToken) -> anyhow::Result<()> {
+    async fn serve_as_leader(
+        &self,
+        holder: LeaseHolder,
+        ports: &ReplicaPorts,
+        leading: &CancellationToken,
+    ) -> anyhow::Result<()> {
         let publisher = Publisher::new(self.nats.clone(), Arc::clone(&self.progress));
         let Some(term) = self.begin_term(&publisher, leading).await else { return Ok(()) };
         tracing::info!(term, "this control plane leads");
@@ -107,8 +126,8 @@ impl Replica {
         served
     }
 
-    async fn share_ca(&self, store: &Arc<ReplicatedStore>, ports: &Ports) -> anyhow::Result<()> {
-        let Some(token) = self.options.token.clone().filter(|_| needs_ca(&self.options, ports).unwrap_or(true)) else {
+    async fn share_ca(&self, store: &Arc<ReplicatedStore>, ports: &ReplicaPorts) -> anyhow::Result<()> {
+        let Some(token) = self.options.token.clone().filter(|_| ports.needs_ca(&self.options).unwrap_or(true)) else {
             return Ok(());
         };
         let (store, data_dir) = (Arc::clone(store), self.options.data_dir.clone());
@@ -136,12 +155,6 @@ impl Replica {
             () = leading.cancelled() => None,
         }
     }
-}
-
-/// Whether the control plane's own CA signs anything.
-pub(super) fn needs_ca(options: &AppOptions, ports: &Ports) -> anyhow::Result<bool> {
-    let is_secured = !ports.grpc.local_addr()?.ip().is_loopback() && !options.tls.names_a_certificate();
-    Ok(is_secured || options.webhook.is_some())
 }
 
 /// Ends the lead when another replica begins a term.

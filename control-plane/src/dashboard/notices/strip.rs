@@ -1,6 +1,6 @@
 //! The firing notices above the tables of other pages, the most urgent first.
 
-use crate::dashboard::attention::AttentionCells;
+use crate::dashboard::attention_cells::AttentionCells;
 use crate::dashboard::notices::PAGE;
 use crate::dashboard::root::Root;
 use crate::model::notice::Notice;

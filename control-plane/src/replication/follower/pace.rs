@@ -7,8 +7,10 @@ use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::replication::follower::{Follower, NUDGE};
+use crate::replication::connection::Nats;
+use crate::replication::progress::Progress;
 use crate::replication::reader::ReadError;
+use crate::replication::streams::NUDGE;
 
 /// How often a log is read without a nudge.
 const POLL: Duration = Duration::from_millis(500);
@@ -37,12 +39,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) async fn new(follower: &Follower) -> Self {
+    pub(super) async fn new(nats: &Nats, progress: &Progress) -> Self {
         // Without a subscription, polling is enough.
-        let nudges = follower.nats.client.subscribe(NUDGE).await.ok();
+        let nudges = nats.client.subscribe(NUDGE).await.ok();
         // The first comparison is due at once: a log that does not fit must be noticed before anything else.
         let compared = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
-        Self { nudges, known: follower.progress.subscribe_known(), pause: BEHIND, failing: false, compared, missing: 0 }
+        Self { nudges, known: progress.subscribe_known(), pause: BEHIND, failing: false, compared, missing: 0 }
     }
 
     /// Records that a server has answered.

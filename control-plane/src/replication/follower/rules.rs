@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::replication::follower::log_follower::{FollowError, LogFollower, Next};
 use crate::replication::follower::pace::Pace;
-use crate::replication::follower::{FollowError, Follower, Next};
 use crate::replication::progress::Outcome;
 use crate::replication::reader::Stored;
 use crate::replication::streams::RULES;
@@ -14,8 +14,8 @@ use crate::store::replica_log::Verdict;
 use crate::store::replica_log::rule_message::decode_rules;
 
 /// Follows the log of rules until drained.
-pub(super) async fn follow_rules(follower: &Follower, drain: &CancellationToken) -> Result<(), FollowError> {
-    let mut pace = Pace::new(follower).await;
+pub(super) async fn follow_rules(follower: &LogFollower, drain: &CancellationToken) -> Result<(), FollowError> {
+    let mut pace = Pace::new(&follower.nats, &follower.progress).await;
     while !drain.is_cancelled() {
         let applied = follower.progress.applied().position.rules_sequence;
         match follower.next(RULES, applied, &mut pace).await? {
@@ -37,7 +37,7 @@ pub(super) async fn follow_rules(follower: &Follower, drain: &CancellationToken)
     Ok(())
 }
 
-async fn apply_rules(follower: &Follower, Stored { sequence, payload }: Stored) -> Result<(), FollowError> {
+async fn apply_rules(follower: &LogFollower, Stored { sequence, payload }: Stored) -> Result<(), FollowError> {
     let read = decode_rules(&payload);
     let (id, change) = read.map_err(|why| FollowError::Unreadable { stream: RULES, sequence, why })?;
     let written = follower.written(move |store| store.apply_rules(&change, sequence)).await;

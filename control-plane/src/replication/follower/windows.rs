@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::replication::follower::log_follower::{FollowError, LogFollower, Next};
 use crate::replication::follower::pace::Pace;
-use crate::replication::follower::{FollowError, Follower, Next};
 use crate::replication::message::{Assembler, Message};
 use crate::replication::progress::Outcome;
 use crate::replication::reader::Stored;
@@ -40,58 +40,57 @@ struct Batch {
     fates: Vec<(u64, u64, Fate)>,
 }
 
-impl Follower {
-    pub(super) async fn follow_windows(&self, drain: &CancellationToken) -> Result<(), FollowError> {
-        let position = self.progress.applied().position;
-        let mut log = WindowLog { position, assembler: Assembler::default(), written: (position.sequence, Instant::now()) };
-        let mut pace = Pace::new(self).await;
-        while !drain.is_cancelled() {
-            let next = self.next(WINDOWS, log.position.sequence, &mut pace).await?;
-            let is_end = matches!(next, Next::Nothing);
-            if let Next::Messages(messages) = next {
-                pace.moved();
-                let batch = log.take(messages)?;
-                self.apply(batch, &mut log).await;
-                continue;
-            }
-            let now = Instant::now();
-            if is_end && log.position.sequence >= self.progress.known() {
-                self.progress.update(|applied| applied.caught_up.windows = Some(now));
-            }
-            let settled = log.assembler.settled(log.position.sequence);
-            if settled > log.written.0 && log.written.1.elapsed() >= WRITE_POSITION_EVERY {
-                self.apply(Batch::default(), &mut log).await;
-            }
-            pace.wait(log.position.sequence, drain).await;
+/// Follows the log of windows until drained.
+pub(super) async fn follow_windows(follower: &LogFollower, drain: &CancellationToken) -> Result<(), FollowError> {
+    let position = follower.progress.applied().position;
+    let mut log = WindowLog { position, assembler: Assembler::default(), written: (position.sequence, Instant::now()) };
+    let mut pace = Pace::new(&follower.nats, &follower.progress).await;
+    while !drain.is_cancelled() {
+        let next = follower.next(WINDOWS, log.position.sequence, &mut pace).await?;
+        let is_end = matches!(next, Next::Nothing);
+        if let Next::Messages(messages) = next {
+            pace.moved();
+            let batch = log.take(messages)?;
+            apply(follower, batch, &mut log).await;
+            continue;
         }
-        Ok(())
+        let now = Instant::now();
+        if is_end && log.position.sequence >= follower.progress.known() {
+            follower.progress.update(|applied| applied.caught_up.windows = Some(now));
+        }
+        let settled = log.assembler.settled(log.position.sequence);
+        if settled > log.written.0 && log.written.1.elapsed() >= WRITE_POSITION_EVERY {
+            apply(follower, Batch::default(), &mut log).await;
+        }
+        pace.wait(log.position.sequence, drain).await;
     }
+    Ok(())
+}
 
-    /// Applies a batch, then reports the position, and what became of each message.
-    async fn apply(&self, Batch { writes, fates }: Batch, log: &mut WindowLog) {
-        let (sequence, term) = (log.assembler.settled(log.position.sequence), log.position.term);
-        let is_due = !writes.is_empty() || log.written.1.elapsed() >= WRITE_POSITION_EVERY;
-        let verdicts = if is_due {
-            let write =
-                move |store: &crate::store::redb::RedbStore| store.apply_log(&writes.iter().collect::<Vec<_>>(), sequence, term);
-            log.written = (sequence, Instant::now());
-            // No write of this log fails for good.
-            self.written(write).await.unwrap_or_default()
-        } else {
-            Vec::new()
+/// Applies a batch, then reports the position, and what became of each message.
+async fn apply(follower: &LogFollower, Batch { writes, fates }: Batch, log: &mut WindowLog) {
+    let (sequence, term) = (log.assembler.settled(log.position.sequence), log.position.term);
+    let is_due = !writes.is_empty() || log.written.1.elapsed() >= WRITE_POSITION_EVERY;
+    let verdicts = if is_due {
+        let write =
+            move |store: &crate::store::redb::RedbStore| store.apply_log(&writes.iter().collect::<Vec<_>>(), sequence, term);
+        log.written = (sequence, Instant::now());
+        // No write of this log fails for good.
+        follower.written(write).await.unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let position = log.position;
+    follower.progress.learn(position.sequence);
+    follower.progress.update(|applied| {
+        (applied.position.sequence, applied.position.term) = (position.sequence, position.term);
+    });
+    for (id, sequence, fate) in fates {
+        let verdict = match fate {
+            Fate::Settled(verdict) => verdict,
+            Fate::Write(at) => verdicts.get(at).copied().unwrap_or(Verdict::Stale),
         };
-        let position = log.position;
-        self.progress.learn(position.sequence);
-        self.progress.update(|applied| {
-            (applied.position.sequence, applied.position.term) = (position.sequence, position.term);
-        });
-        for (id, sequence, fate) in fates {
-            let verdict = match fate {
-                Fate::Settled(verdict) => verdict,
-                Fate::Write(at) => verdicts.get(at).copied().unwrap_or(Verdict::Stale),
-            };
-            self.progress.report(id, Outcome { sequence, verdict });
-        }
+        follower.progress.report(id, Outcome { sequence, verdict });
     }
 }
 
