@@ -11,7 +11,7 @@ use crate::access::sessions::file::SessionPlace;
 use crate::app::listeners::{AppListeners, listen};
 use crate::app::options::AppOptions;
 #[cfg(feature = "nats")]
-use crate::app::replicas::ports::ReplicaPorts;
+use crate::app::replica_ports::ReplicaPorts;
 use crate::app::serve::{Backing, serve};
 use crate::data_folder;
 #[cfg(feature = "nats")]
@@ -22,6 +22,8 @@ use crate::store::redb::{FILE, RedbStore};
 pub mod listeners;
 mod notify;
 pub mod options;
+#[cfg(feature = "nats")]
+mod replica_ports;
 #[cfg(feature = "nats")]
 mod replicas;
 mod serve;

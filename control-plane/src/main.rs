@@ -12,6 +12,8 @@ use control_plane::ca_publisher::CaConfigMap;
 use control_plane::config;
 use control_plane::config::{Configured, NotConfigured};
 use control_plane::counts::memory::Budget;
+#[cfg(feature = "nats")]
+use control_plane::replication_settings::ReplicationSettings;
 use platform::log::Log;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -54,12 +56,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
     let http = bind(config.http_addr, "SITIO_HTTP_ADDR")?;
     let grpc = bind(config.grpc_addr, "SITIO_GRPC_ADDR")?;
     #[cfg(feature = "nats")]
-    let replicas = config.replication.is_given().then(|| {
-        let settings = config.replication.clone();
-        bind(settings.replica_addr, "SITIO_REPLICA_ADDR").map(|peers| (settings, peers))
-    });
-    #[cfg(feature = "nats")]
-    let replicas = replicas.transpose()?;
+    let replication = bind_for_replicas(&config.replication)?;
     let budget = Budget::new(config.memory_max);
     let webhook = config.webhook.address.map(|address| bind(address, "SITIO_WEBHOOK_ADDR")).transpose()?;
     let webhook_options = || config.webhook.options(config.data_dir.clone(), &config.tls, config.plaintext(), &config.kubernetes);
@@ -94,7 +91,7 @@ fn start(Configured { config, token, warnings }: Configured) -> anyhow::Result<(
         let listeners = AppListeners { http, grpc, webhook };
         let control_plane = async {
             #[cfg(feature = "nats")]
-            if let Some((settings, peers)) = replicas {
+            if let Some((settings, peers)) = replication {
                 return app::run_replica(options, settings, (listeners, peers), drain.clone()).await;
             }
             app::run(options, listeners, drain.clone()).await
@@ -118,6 +115,16 @@ async fn asked_to_leave() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+/// The port for other control planes, if there are any.
+#[cfg(feature = "nats")]
+fn bind_for_replicas(settings: &ReplicationSettings) -> anyhow::Result<Option<(ReplicationSettings, TcpListener)>> {
+    if !settings.is_given() {
+        return Ok(None);
+    }
+    let peers = bind(settings.replica_addr, "SITIO_REPLICA_ADDR")?;
+    Ok(Some((settings.clone(), peers)))
 }
 
 fn bind(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {

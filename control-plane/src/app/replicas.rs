@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::listeners::listen;
 use crate::app::options::AppOptions;
+use crate::app::replica_ports::ReplicaPorts;
 use crate::app::replicas::leader::Leader;
-use crate::app::replicas::ports::ReplicaPorts;
 use crate::clock::now_ms;
 use crate::replication::connection::Nats;
 use crate::replication::election::campaign;
@@ -27,7 +27,6 @@ use crate::replication_settings::ReplicationSettings;
 use crate::store::replica_log::LogPosition;
 
 mod leader;
-pub(super) mod ports;
 
 /// How long a replica that could not lead stays a follower: another one gets its chance.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);

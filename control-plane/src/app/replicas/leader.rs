@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::sessions::file::SessionPlace;
 use crate::app::listeners::listen;
 use crate::app::options::AppOptions;
-use crate::app::replicas::ports::ReplicaPorts;
+use crate::app::replica_ports::ReplicaPorts;
 use crate::app::serve::{Backing, Lead, serve};
 
 use crate::clock::now_ms;

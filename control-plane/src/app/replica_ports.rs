@@ -8,11 +8,11 @@ use crate::app::options::AppOptions;
 use crate::replication::peer::Purpose;
 
 /// The ports.
-pub(in crate::app) struct ReplicaPorts {
-    pub(in crate::app) http: TcpListener,
-    pub(in crate::app) grpc: TcpListener,
-    pub(in crate::app) webhook: Option<TcpListener>,
-    pub(in crate::app) peers: TcpListener,
+pub(super) struct ReplicaPorts {
+    pub(super) http: TcpListener,
+    pub(super) grpc: TcpListener,
+    pub(super) webhook: Option<TcpListener>,
+    pub(super) peers: TcpListener,
 }
 
 impl ReplicaPorts {
