@@ -48,9 +48,10 @@ bench-mesh: ## Measure the control plane with ten thousand sidecars, and compare
 	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
 	target/dist/mesh $(ARGS)
 
-bench-replicas: ## Measure the gap in the live view when the leader of three control planes is killed or drained (ARGS="--kills 5")
+bench-replicas: ## Measure several control planes: windows through the log, and the gap when the leader is killed or drained (ARGS="--kills 5")
 	tests/install
 	cargo build --profile dist --locked -p sitio-bench -p sitio-sidecar -p sitio-control-plane
+	target/dist/replica-log
 	target/dist/replicas $(ARGS)
 
 bench-amplification: ## Measure the memory that a control plane keeps for each byte that a hostile sidecar sends

@@ -106,6 +106,11 @@ impl NatsNode {
         }
     }
 
+    /// The id of its process, if it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Starts it on its ports and folder.
     #[track_caller]
     pub fn start(&mut self) {
