@@ -66,7 +66,9 @@ async fn open_store(options: &AppOptions) -> anyhow::Result<Arc<RedbStore>> {
     let (data_dir, keep) = (options.data_dir.clone(), options.keep);
     let opening = tokio::task::spawn_blocking(move || {
         data_folder::prepare(&data_dir, FILE).map_err(|source| StoreError::Folder { folder: data_dir.clone(), source })?;
-        Ok::<_, StoreError>(Arc::new(RedbStore::open_with(&data_dir, keep)?))
+        let store = RedbStore::open_with(&data_dir, keep)?;
+        store.leave_log()?;
+        Ok::<_, StoreError>(Arc::new(store))
     });
     Ok(opening.await.context("open the store")??)
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now_ms;
@@ -29,6 +30,9 @@ use crate::store::metrics_store::{MetricsStore, StoreSize, StoredSeries};
 use crate::store::notice_store::NoticeStore;
 use crate::store::{Store, StoreError};
 use crate::tap::OpenTaps;
+
+/// Half of the threads on which the runtime runs what may block: the writers need some, too.
+const MARK_READS_MAX: usize = 256;
 
 /// The state of the control plane.
 #[derive(Debug)]
@@ -66,6 +70,8 @@ pub struct AppState {
     pub exposed: Exposed,
     /// Reports on the replicas, if there are several control planes.
     pub replica_monitor: Option<Arc<dyn ReplicaMonitor>>,
+    /// Bounds the attaching sidecars whose mark is read at a time: each of them holds a thread, until it is known.
+    pub mark_reads: Semaphore,
     /// Cancelled at shutdown: everything that is open for long, such as an event stream, ends then.
     pub drain: CancellationToken,
 }
@@ -112,6 +118,7 @@ impl AppState {
             attached: AttachedLog::begin(attached),
             exposed: Exposed::begin(exposed),
             replica_monitor: None,
+            mark_reads: Semaphore::new(MARK_READS_MAX),
             drain,
         };
         Ok((state, window_writer))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::client::Client;
@@ -109,6 +110,20 @@ impl NatsNode {
     /// The id of its process, if it runs.
     pub fn id(&self) -> Option<u32> {
         self.process.as_ref().map(Process::id)
+    }
+
+    /// Stops it without closing anything, as a machine does that has lost its power.
+    pub fn freeze(&self) {
+        if let Some(process) = &self.process {
+            process.signal(Signal::STOP);
+        }
+    }
+
+    /// Ends [`NatsNode::freeze`].
+    pub fn thaw(&self) {
+        if let Some(process) = &self.process {
+            process.signal(Signal::CONT);
+        }
     }
 
     /// Starts it on its ports and folder.

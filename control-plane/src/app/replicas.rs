@@ -17,9 +17,9 @@ use crate::replication::connection::Nats;
 use crate::replication::election::campaign;
 use crate::replication::follower::follow;
 use crate::replication::follower::log_follower::{FollowError, LogFollower};
-use crate::replication::lease::{Lease, LeaseHolder};
-use crate::replication::peer::forward::Forwarder;
-use crate::replication::peer::new_secret;
+use crate::replication::lease::{HeldLease, Lease, LeaseHolder};
+use crate::replication::peer::forward::{Forwarder, WithoutLeader};
+use crate::replication::peer::{Purpose, new_secret};
 use crate::replication::progress::Progress;
 use crate::replication::store_copy::StorePlace;
 use crate::replication::streams::Creation;
@@ -94,7 +94,12 @@ pub(super) async fn run(
 async fn while_waiting<T>(ports: &ReplicaPorts, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let waiting = CancellationToken::new();
     let (_leader, leader) = watch::channel(None);
-    let forwarder = Forwarder { leader, progress: Progress::begin(LogPosition::default()), name: String::new() };
+    let forwarder = Forwarder {
+        leader,
+        progress: Progress::begin(LogPosition::default()),
+        name: String::new(),
+        without_leader: WithoutLeader::Close,
+    };
     let mut answering = JoinSet::new();
     for (port, purpose) in ports.forwarded() {
         answering.spawn(forwarder.clone().run(listen(port.try_clone()?)?, purpose, waiting.clone()));
@@ -145,32 +150,52 @@ impl Replica {
     }
 
     async fn take_roles(&self, ports: &ReplicaPorts, drain: &CancellationToken) -> anyhow::Result<()> {
-        let (leader, progress) = (watch::Sender::new(None), &self.leader.progress);
+        let (leader, mut rest) = (watch::Sender::new(None), Duration::ZERO);
         while !drain.is_cancelled() {
-            let standby = drain.child_token();
+            // Probes are answered until the leader answers them itself.
+            let (standby, probes) = (drain.child_token(), drain.child_token());
             let mut forwarding = JoinSet::new();
             for (port, purpose) in ports.forwarded() {
-                let forwarder = Forwarder { leader: leader.subscribe(), progress: Arc::clone(progress), name: self.name.clone() };
-                forwarding.spawn(forwarder.run(listen(port.try_clone()?)?, purpose, standby.clone()));
+                let until = if purpose == Purpose::Http { &probes } else { &standby };
+                let forwarder = Forwarder {
+                    leader: leader.subscribe(),
+                    progress: Arc::clone(&self.leader.progress),
+                    name: self.name.clone(),
+                    without_leader: WithoutLeader::Wait,
+                };
+                forwarding.spawn(forwarder.run(listen(port.try_clone()?)?, purpose, until.clone()));
             }
-            let candidate = || LeaseHolder {
-                replica: self.name.clone(),
-                address: self.address.clone(),
-                secret: new_secret(),
-                since_ms: now_ms(),
-            };
-            let elected = campaign(&self.lease, progress, candidate, &leader, drain).await;
+            let elected = self.campaign_after(rest, &leader, drain).await;
             standby.cancel();
-            forwarding.join_all().await;
-            let Some((held, holder)) = elected else { continue };
-            if let Err(error) = self.leader.lead(held, holder, ports, drain).await {
+            rest = Duration::ZERO;
+            if let Some((held, holder)) = elected
+                && let Err(error) = self.leader.lead(held, holder, (ports, &probes), drain).await
+            {
                 tracing::error!("this control plane cannot lead, and lets another replica try: {error:#}");
-                tokio::select! {
-                    () = tokio::time::sleep(AFTER_FAILURE) => {}
-                    () = drain.cancelled() => {}
-                }
+                rest = AFTER_FAILURE;
             }
+            probes.cancel();
+            forwarding.join_all().await;
         }
         Ok(())
+    }
+
+    async fn campaign_after(
+        &self,
+        rest: Duration,
+        leader: &watch::Sender<Option<LeaseHolder>>,
+        drain: &CancellationToken,
+    ) -> Option<(HeldLease, LeaseHolder)> {
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            () = drain.cancelled() => return None,
+        }
+        let candidate = || LeaseHolder {
+            replica: self.name.clone(),
+            address: self.address.clone(),
+            secret: new_secret(),
+            since_ms: now_ms(),
+        };
+        campaign(&self.lease, &self.leader.progress, candidate, leader, drain).await
     }
 }

@@ -132,8 +132,20 @@ pub struct WindowWriter {
     windows: mpsc::Receiver<PendingWindow>,
 }
 
+/// How the writing of a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BatchEnd {
+    /// It is stored.
+    Written,
+    /// The writer was drained before it could be stored.
+    GivenUp,
+}
+
 impl WindowWriter {
     /// Writes until drained, and then what was queued by then. Calls `on_written` after each group of windows.
+    ///
+    /// Once drained, it ends at the first group that cannot be written: a later window of the same process would move
+    /// the mark past the unwritten one, and the sidecar would never send that again.
     pub async fn run(mut self, on_written: impl Fn(), drain: CancellationToken) {
         loop {
             let first = tokio::select! {
@@ -146,15 +158,16 @@ impl WindowWriter {
                 () = drain.cancelled() => {}
             }
             let batch = self.gather(vec![first]);
-            self.write(batch, &drain).await;
+            if self.write(batch, &drain).await == BatchEnd::GivenUp {
+                return;
+            }
             on_written();
         }
         loop {
             let batch = self.gather(Vec::new());
-            if batch.is_empty() {
+            if batch.is_empty() || self.write(batch, &drain).await == BatchEnd::GivenUp {
                 return;
             }
-            self.write(batch, &drain).await;
             on_written();
         }
     }
@@ -170,7 +183,7 @@ impl WindowWriter {
     }
 
     /// Writes a batch, and repeats that until it is on disk. Once drained, it tries only once.
-    async fn write(&self, batch: Vec<PendingWindow>, drain: &CancellationToken) {
+    async fn write(&self, batch: Vec<PendingWindow>, drain: &CancellationToken) -> BatchEnd {
         let batch = Arc::new(batch);
         let mut wait = RETRY_MIN;
         loop {
@@ -181,7 +194,10 @@ impl WindowWriter {
                 Ok::<_, StoreError>(results)
             });
             let (medium, why) = match writing.await {
-                Ok(Ok(results)) => return self.acknowledge(&batch, &results),
+                Ok(Ok(results)) => {
+                    self.acknowledge(&batch, &results);
+                    return BatchEnd::Written;
+                }
                 Ok(Err(error @ StoreError::Unconfirmed(_))) => (Medium::Log, error.to_string()),
                 Ok(Err(error)) => (Medium::Disk, error.to_string()),
                 Err(panic) => (Medium::Disk, format!("the writer panicked: {panic}")),
@@ -196,7 +212,7 @@ impl WindowWriter {
             });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = drain.cancelled() => return,
+                () = drain.cancelled() => return BatchEnd::GivenUp,
             }
             wait = (wait * 2).min(RETRY_MAX);
         }

@@ -168,6 +168,7 @@ impl SidecarStream {
     /// The mark of this process: the last slot up to which everything is on disk. It covers what another control plane has
     /// acknowledged, or else the sidecar counts windows as lost.
     async fn mark(&self, session: &StreamSession) -> Result<u64, Status> {
+        let _slot = self.state.mark_reads.acquire().await.map_err(|_| Status::unavailable("the control plane is stopping"))?;
         let (metrics_store, process) = (Arc::clone(&self.state.window_queue.metrics_store), session.process());
         let reading = tokio::task::spawn_blocking(move || metrics_store.acknowledged_marks(&[process]));
         let marks = reading.await.map_err(|panic| Status::unavailable(panic.to_string()))?;

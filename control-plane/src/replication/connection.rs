@@ -15,6 +15,10 @@ use crate::replication_settings::ReplicationSettings;
 /// waits longer is better sent again.
 pub const REQUEST_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often the server must answer. One that does not answer two in a row is left for another one: a machine that has lost
+/// its power closes no connection.
+const PING_EVERY: Duration = Duration::from_secs(2);
+
 /// The longest pause between two attempts to connect: a server that is back is found within a second.
 const RECONNECT_MAX: Duration = Duration::from_secs(1);
 
@@ -75,6 +79,7 @@ impl Nats {
 async fn options(settings: &ReplicationSettings) -> anyhow::Result<ConnectOptions> {
     let mut options = ConnectOptions::new()
         .name("sitio-control-plane")
+        .ping_interval(PING_EVERY)
         .request_timeout(Some(REQUEST_WITHIN))
         .reconnect_delay_callback(|attempts| Duration::from_millis(50 << attempts.min(5)).min(RECONNECT_MAX))
         .event_callback(log);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
@@ -16,6 +16,8 @@ pub struct Progress {
     known: watch::Sender<u64>,
     /// The last sequence of the log of rules that is applied.
     rules: watch::Sender<u64>,
+    /// Since when this replica's disk refuses writes.
+    unwritable: watch::Sender<Option<Instant>>,
     outcomes: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
 }
 
@@ -61,6 +63,7 @@ impl Progress {
             applied: watch::Sender::new(Applied { position, ..Applied::default() }),
             known: watch::Sender::new(position.sequence),
             rules: watch::Sender::new(position.rules_sequence),
+            unwritable: watch::Sender::new(None),
             outcomes: Mutex::default(),
         })
     }
@@ -85,6 +88,24 @@ impl Progress {
     /// Each change of the last sequence of the log of rules that is applied.
     pub fn subscribe_rules(&self) -> watch::Receiver<u64> {
         self.rules.subscribe()
+    }
+
+    /// Records that a write to this replica's disk has succeeded.
+    pub fn note_written(&self) {
+        self.unwritable.send_if_modified(|since| since.take().is_some());
+    }
+
+    /// Records that a write to this replica's disk has failed.
+    pub fn note_not_written(&self) {
+        self.unwritable.send_modify(|since| *since = since.or_else(|| Some(Instant::now())));
+    }
+
+    /// Waits until this replica's disk has refused writes for so long.
+    pub async fn unwritable_for(&self, time: Duration) {
+        let mut unwritable = self.unwritable.subscribe();
+        // Each failed attempt is a change.
+        let lasts = unwritable.wait_for(|since| since.is_some_and(|since| since.elapsed() >= time)).await;
+        debug_assert!(lasts.is_ok(), "the sender lives as long as this");
     }
 
     /// The highest sequence of the log of windows that is known to exist.

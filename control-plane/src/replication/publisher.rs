@@ -1,6 +1,7 @@
 //! Publishes to the logs, and waits until this replica has applied what it has published.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
@@ -37,6 +38,30 @@ pub struct Publisher {
     progress: Arc<Progress>,
     /// Held while the messages of one write are sent: its parts must follow each other.
     sending: Arc<Mutex<()>>,
+    barriers: Arc<Barriers>,
+}
+
+/// Who waits for a barrier.
+#[derive(Debug, Default)]
+struct Barriers {
+    /// The number of calls so far.
+    tickets: AtomicU64,
+    /// Held while a barrier is under way.
+    last: Mutex<LastBarrier>,
+}
+
+/// The barrier that was published last.
+#[derive(Debug)]
+struct LastBarrier {
+    /// Calls with a lower ticket came before it was published.
+    covers: u64,
+    outcome: Result<(), String>,
+}
+
+impl Default for LastBarrier {
+    fn default() -> Self {
+        Self { covers: 0, outcome: Ok(()) }
+    }
 }
 
 /// What became of a change of the rules.
@@ -55,7 +80,7 @@ fn unconfirmed(why: impl ToString) -> StoreError {
 impl Publisher {
     /// A publisher whose messages the follower with this progress applies.
     pub fn new(nats: Nats, progress: Arc<Progress>) -> Self {
-        Self { nats, progress, sending: Arc::default() }
+        Self { nats, progress, sending: Arc::default(), barriers: Arc::default() }
     }
 
     /// How far this replica is.
@@ -69,10 +94,21 @@ impl Publisher {
         Ok(self.publish(id, vec![Message::Lead { id }]).await?.sequence)
     }
 
-    /// Waits until everything is applied here that was acknowledged before this call.
+    /// Waits until everything is applied here that was acknowledged before this call. Calls that wait at the same time share
+    /// one message: all sidecars of a mesh attach at once to a new leader.
     pub async fn barrier(&self) -> Result<(), StoreError> {
-        let id = rand::random();
-        self.publish(id, vec![Message::Barrier { id }]).await.map(drop)
+        let ticket = self.barriers.tickets.fetch_add(1, Ordering::SeqCst);
+        let mut last = self.barriers.last.lock().await;
+        if last.covers > ticket {
+            return last.outcome.clone().map_err(StoreError::Unconfirmed);
+        }
+        let (id, covers) = (rand::random(), self.barriers.tickets.load(Ordering::SeqCst));
+        let outcome = self.publish(id, vec![Message::Barrier { id }]).await.map(drop).map_err(|why| match why {
+            StoreError::Unconfirmed(why) => why,
+            other => other.to_string(),
+        });
+        *last = LastBarrier { covers, outcome: outcome.clone() };
+        outcome.map_err(StoreError::Unconfirmed)
     }
 
     /// Writes as the leader of this term.

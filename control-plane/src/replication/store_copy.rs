@@ -11,8 +11,9 @@ use crate::data_folder;
 use crate::replication::connection::Nats;
 use crate::replication::lease::{Lease, LeaseHolder, LeaseState};
 use crate::replication::peer::client::copy_store;
-use crate::replication::streams::{Creation, Streams};
+use crate::replication::streams::{Creation, RULES, Streams, WINDOWS};
 use crate::store::metrics_store::MetricsStore;
+use crate::store::redb::replica::LEFT;
 use crate::store::redb::{FILE, RedbStore};
 use crate::store::replica_log::LogPosition;
 use crate::store::rollup::Keep;
@@ -23,6 +24,9 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How many of them pass between two lines in the log.
 const LOG_EVERY: u32 = 15;
+
+/// The store whose place a copy has taken, until the copy is open.
+const REPLACED: &str = "sitio.redb.replaced";
 
 /// Where a replica keeps its store, and the log that it belongs to.
 #[derive(Debug, Clone)]
@@ -55,7 +59,11 @@ impl StorePlace {
             let creation = if log_id.is_none() { Creation::Allowed } else { self.new_log };
             let streams = Streams::open(nats, self.copies, &id, creation, drain).await?;
             match fit(&store, &id, log_id.as_deref(), &streams)? {
-                Fit::Fits => return Ok((store, streams)),
+                Fit::Fits => {
+                    // The copy that took its place is open.
+                    let _ = std::fs::remove_file(self.data_dir.join(REPLACED));
+                    return Ok((store, streams));
+                }
                 Fit::NeedsCopy(why) => {
                     tracing::info!(why, "waiting for a leader to copy the store from");
                     drop(store);
@@ -65,21 +73,25 @@ impl StorePlace {
         }
     }
 
-    /// Puts a copy of the leader's store in the place of this one, which is kept beside it.
+    /// Puts a copy of the leader's store in the place of this one, which is kept beside it until the copy is open.
     pub async fn copy(&self, lease: &Lease, drain: &CancellationToken) -> anyhow::Result<()> {
         let (file, draft) = (self.data_dir.join(FILE), self.data_dir.join("sitio.redb.copy"));
         let mut attempts = 0_u32;
         loop {
             match copied(lease, &draft).await {
                 Ok((leader, bytes)) => {
-                    std::fs::rename(&file, self.data_dir.join("sitio.redb.replaced")).context("keep the old store")?;
+                    std::fs::rename(&file, self.data_dir.join(REPLACED)).context("keep the old store")?;
                     std::fs::rename(&draft, &file).context("put the copy in its place")?;
                     data_folder::close_files(&self.data_dir, &[FILE]);
                     tracing::info!(leader = leader.replica, bytes, "the store was copied from the leader");
                     return Ok(());
                 }
                 Err(why) if attempts % LOG_EVERY == LOG_EVERY - 1 => {
-                    tracing::warn!(why, "no leader to copy the store from yet: start a replica that has it");
+                    tracing::warn!(
+                        why,
+                        "no leader to copy the store from yet: start a replica that has it; if all of them wait, stop them, delete the \
+                         streams {WINDOWS} and {RULES} on NATS, and set SITIO_NATS_NEW_LOG=true on the one with the newest store"
+                    );
                 }
                 Err(_) => {}
             }
@@ -123,7 +135,8 @@ fn fit(store: &RedbStore, id: &str, log_id: Option<&str>, streams: &Streams) -> 
         }
         bail!(
             "the data folder holds the store {id}, and the streams on NATS belong to the store {}: to join those control planes, \
-             move the data folder away; to keep this store, use another account of NATS",
+             move the data folder away; to keep this store, use another account of NATS, or, if those streams were made by mistake, \
+             stop all control planes, delete {WINDOWS} and {RULES}, and set SITIO_NATS_NEW_LOG=true on this replica",
             identity.store
         );
     }
@@ -134,6 +147,11 @@ fn fit(store: &RedbStore, id: &str, log_id: Option<&str>, streams: &Streams) -> 
             store.begin_log(&identity.log)?;
             Ok(Fit::Fits)
         }
+        Some(LEFT) => bail!(
+            "a control plane has written to the store in the data folder alone, after it was that of a replica: to join the others, \
+             move the data folder away, which leaves behind what was changed meanwhile; to keep this store instead, stop all control \
+             planes, delete the streams {WINDOWS} and {RULES} on NATS, and set SITIO_NATS_NEW_LOG=true on this replica"
+        ),
         Some(_) => Ok(Fit::NeedsCopy("the streams on NATS were made anew")),
         None => {
             store.begin_log(&identity.log)?;

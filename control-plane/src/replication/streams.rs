@@ -46,8 +46,8 @@ const RETRY: Duration = Duration::from_millis(500);
 
 /// What to do if a stream is gone that this store has followed.
 pub const LOST: &str = "it is gone, and this store has followed it, so NATS may have lost messages that were acknowledged. Restore \
-                    NATS from a backup; or, to accept the loss, set SITIO_NATS_NEW_LOG=true on the replica whose store is the \
-                    newest, start it first, and the others copy its store";
+                    NATS from a backup; or, to accept the loss, stop all control planes, delete SITIO_WIN and SITIO_RULES as far as \
+                    they are there, and set SITIO_NATS_NEW_LOG=true on the replica whose store is the newest; the others copy it";
 
 /// How long a server may take to start JetStream.
 const START_WITHIN: Duration = Duration::from_secs(15);

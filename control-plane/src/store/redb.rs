@@ -66,7 +66,10 @@ impl RedbStore {
         let prepared = file.with(|database| {
             let transaction = database.begin_write()?;
             prepare(&transaction)?;
-            evict::forget(&transaction, &keep)?;
+            // A replica evicts only what the log says: all replicas must have the same marks.
+            if !replica::follows_a_log(&transaction)? {
+                evict::forget(&transaction, &keep)?;
+            }
             let series_ids = SeriesIds::read(&transaction)?;
             let sizes = TableSizes::read(&transaction)?;
             transaction.commit()?;

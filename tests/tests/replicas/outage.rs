@@ -66,3 +66,32 @@ fn without_nats_live_counts_go_on_and_what_was_counted_is_stored_after_it() {
     assert_ne!(replicas.expect_leader(), leader);
     replicas.api().expect_hits("shop", sent);
 }
+
+#[test]
+fn a_nats_server_that_falls_silent_is_left_for_another_one() {
+    let nats = NatsCluster::start(3);
+    let replicas = Replicas::start(1, &nats);
+    replicas.expect_leader();
+    let origin = Origin::start();
+    let pod = replicas.pod(&origin, "shop", "shop-0");
+    replicas.api().expect_pods(&["shop-0"]);
+
+    // The control plane connects to one of them: each falls silent in turn, and two of three remain.
+    for (at, node) in nats.nodes.iter().enumerate() {
+        node.freeze();
+        let route = format!("/off-{at}");
+        let rule = eventually(4 * SOON, || {
+            let order = serde_json::json!({
+                "service": "shop", "method": "GET", "route": route, "action": {"disable": {"status": 503}},
+                "ttl": "1h", "reason": "a silent server", "allow_unseen": true,
+            });
+            let (status, answer) = replicas.api().order(&order)?;
+            ensure!(status == 201, "{status}: {answer}");
+            Ok(answer["id"].as_str().unwrap_or_default().to_owned())
+        });
+        replicas.api().expect_applied(&rule, &["shop-0"]);
+        assert_eq!(pod.get(&route).status(), 503);
+        node.thaw();
+        nats.expect_healthy();
+    }
+}

@@ -33,6 +33,9 @@ use crate::store::redb::RedbStore;
 /// How long a new leader waits for the log before it gives the lease back, so that another replica can try.
 const LEAD_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long the disk of a leader may refuse writes.
+const DISK_FAILS_FOR: Duration = Duration::from_secs(5);
+
 /// The pause after a term that could not begin.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -49,12 +52,12 @@ pub(super) struct Leader {
 }
 
 impl Leader {
-    /// Leads until the lease is lost, another replica leads, or drained.
+    /// Leads until the lease is lost, another replica leads, or drained. Cancels `probes` before it answers them itself.
     pub(super) async fn lead(
         &self,
         held: HeldLease,
         holder: LeaseHolder,
-        ports: &ReplicaPorts,
+        (ports, probes): (&ReplicaPorts, &CancellationToken),
         drain: &CancellationToken,
     ) -> anyhow::Result<()> {
         let (leading, unwanted) = (drain.child_token(), CancellationToken::new());
@@ -64,7 +67,7 @@ impl Leader {
             keep(held, over).await;
             lost.cancel();
         });
-        let led = self.serve_as_leader(holder, ports, &leading).await;
+        let led = self.serve_as_leader(holder, (ports, probes), &leading).await;
         // Only now may another replica take over without a wait: the last counts are in the log.
         unwanted.cancel();
         keeping.join_all().await;
@@ -74,7 +77,7 @@ impl Leader {
     async fn serve_as_leader(
         &self,
         holder: LeaseHolder,
-        ports: &ReplicaPorts,
+        (ports, probes): (&ReplicaPorts, &CancellationToken),
         leading: &CancellationToken,
     ) -> anyhow::Result<()> {
         let publisher = Publisher::new(self.nats.clone(), Arc::clone(&self.progress));
@@ -119,6 +122,7 @@ impl Leader {
             grpc: (PortConnections::with_forwarded(listen(ports.grpc.try_clone()?)?, forwarded_grpc), grpc_address),
             webhook,
         };
+        probes.cancel();
         let served = serve(self.options.clone(), backing, leading.clone()).await;
         leading.cancel();
         helpers.join_all().await;
@@ -157,7 +161,7 @@ impl Leader {
     }
 }
 
-/// Ends the lead when another replica begins a term.
+/// Ends the lead when another replica begins a term, or when the own disk fails: the others may have one that works.
 async fn watch_term(progress: Arc<Progress>, term: u64, leading: CancellationToken) {
     let mut applied = progress.subscribe();
     tokio::select! {
@@ -165,6 +169,9 @@ async fn watch_term(progress: Arc<Progress>, term: u64, leading: CancellationTok
             if let Ok(other) = other {
                 tracing::warn!(term = other.position.term, "another replica has taken the lead");
             }
+        }
+        () = progress.unwritable_for(DISK_FAILS_FOR) => {
+            tracing::error!("this control plane cannot write to its disk, and lets another replica lead");
         }
         () = leading.cancelled() => {}
     }

@@ -258,6 +258,30 @@ async fn a_full_disk_is_reported_and_waiting_windows_are_written_when_there_is_r
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_writer_that_is_drained_after_a_failed_write_writes_nothing_past_it() {
+    let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
+    let disk = Disk::full(folder.path());
+    let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
+    let drain = CancellationToken::new();
+    let mut writing = tokio::task::JoinSet::new();
+    writing.spawn(writer.run(|| {}, drain.clone()));
+    let window = |id| window(&timeline, 0, (id, 1), &[5]);
+    let one = window(NOW_MS / WINDOW_MS);
+    let process = Process::clone(&one.process);
+    queue.submit(one).unwrap();
+    let mut durability = queue.durability.subscribe();
+    durability.wait_for(|durability| *durability != Durability::Durable).await.unwrap();
+    queue.submit(window(NOW_MS / WINDOW_MS + 1)).unwrap();
+
+    *disk.is_full.lock().unwrap() = false;
+    drain.cancel();
+    writing.join_all().await;
+
+    assert_eq!(disk.marks(&[process]).unwrap(), [0], "the pod sends both again");
+    assert!(kept(&disk.store)[3].is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_room_windows_are_refused_and_room_is_announced() {
     let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::replication::connection::Nats;
 use crate::replication::follower::pace::Pace;
 use crate::replication::message::Message;
@@ -155,10 +157,11 @@ impl LogFollower {
         !matches!(published.await, Ok(ack) if ack.sequence <= applied)
     }
 
-    /// Writes to this replica's disk until it succeeds, or can never succeed.
+    /// Writes to this replica's disk until it succeeds, or can never succeed, or drained.
     pub(super) async fn written<T: Send + 'static>(
         &self,
         write: impl Fn(&RedbStore) -> Result<T, StoreError> + Send + Sync + 'static,
+        drain: &CancellationToken,
     ) -> Result<T, StoreError> {
         let write = Arc::new(write);
         let mut wait = RETRY_MIN;
@@ -166,12 +169,19 @@ impl LogFollower {
             let (store, write) = (Arc::clone(&self.store), Arc::clone(&write));
             let why = match tokio::task::spawn_blocking(move || write(&store)).await {
                 Ok(Err(error @ StoreError::Stale { .. })) => return Err(error),
-                Ok(Ok(done)) => return Ok(done),
+                Ok(Ok(done)) => {
+                    self.progress.note_written();
+                    return Ok(done);
+                }
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => panic.to_string(),
             };
             tracing::error!(why, "this replica cannot write what the others have written; retrying");
-            tokio::time::sleep(wait).await;
+            self.progress.note_not_written();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = drain.cancelled() => return Err(StoreError::Unconfirmed(why)),
+            }
             wait = (wait * 2).min(RETRY_MAX);
         }
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use async_nats::Subscriber;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -104,5 +104,8 @@ async fn nudge(nudges: &mut Option<Subscriber>) {
     let Some(subscriber) = nudges else { return std::future::pending().await };
     if subscriber.next().await.is_none() {
         *nudges = None;
+        return;
     }
+    // One read brings what all of them announce.
+    while let Some(Some(_)) = subscriber.next().now_or_never() {}
 }

@@ -22,7 +22,10 @@ pub(super) async fn follow_rules(follower: &LogFollower, drain: &CancellationTok
             Next::Messages(messages) => {
                 pace.moved();
                 for message in messages {
-                    apply_rules(follower, message).await?;
+                    if drain.is_cancelled() {
+                        return Ok(());
+                    }
+                    apply_rules(follower, message, drain).await?;
                 }
             }
             Next::Nothing => {
@@ -37,12 +40,19 @@ pub(super) async fn follow_rules(follower: &LogFollower, drain: &CancellationTok
     Ok(())
 }
 
-async fn apply_rules(follower: &LogFollower, Stored { sequence, payload }: Stored) -> Result<(), FollowError> {
+async fn apply_rules(
+    follower: &LogFollower,
+    Stored { sequence, payload }: Stored,
+    drain: &CancellationToken,
+) -> Result<(), FollowError> {
     let read = decode_rules(&payload);
     let (id, change) = read.map_err(|why| FollowError::Unreadable { stream: RULES, sequence, why })?;
-    let written = follower.written(move |store| store.apply_rules(&change, sequence)).await;
-    if let Err(source @ StoreError::Stale { .. }) = written {
-        return Err(FollowError::RulesConflict { sequence, source });
+    let written = follower.written(move |store| store.apply_rules(&change, sequence), drain).await;
+    match written {
+        Ok(()) => {}
+        Err(source @ StoreError::Stale { .. }) => return Err(FollowError::RulesConflict { sequence, source }),
+        // It was drained before it could write.
+        Err(_) => return Ok(()),
     }
     follower.progress.update(|applied| applied.position.rules_sequence = sequence);
     follower.progress.report(id, Outcome { sequence, verdict: Verdict::Taken });

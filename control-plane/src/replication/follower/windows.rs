@@ -10,12 +10,13 @@ use crate::replication::message::{Assembler, Message};
 use crate::replication::progress::Outcome;
 use crate::replication::reader::Stored;
 use crate::replication::streams::WINDOWS;
+use crate::store::StoreError;
 use crate::store::codec::Corrupt;
 use crate::store::replica_log::codec::decode;
 use crate::store::replica_log::{LogPosition, LogWrite, Verdict};
 
-/// How often the position is written if nothing else is: a replica that restarts reads as much again.
-const WRITE_POSITION_EVERY: Duration = Duration::from_secs(10);
+/// How often the position is written if nothing else is. A log whose messages have all grown old must not begin after it.
+const WRITE_POSITION_EVERY: Duration = Duration::from_secs(1);
 
 /// Where this replica is in the log of windows.
 struct WindowLog {
@@ -51,7 +52,9 @@ pub(super) async fn follow_windows(follower: &LogFollower, drain: &CancellationT
         if let Next::Messages(messages) = next {
             pace.moved();
             let batch = log.take(messages)?;
-            apply(follower, batch, &mut log).await;
+            if apply(follower, batch, &mut log, drain).await.is_err() {
+                return Ok(());
+            }
             continue;
         }
         let now = Instant::now();
@@ -59,24 +62,35 @@ pub(super) async fn follow_windows(follower: &LogFollower, drain: &CancellationT
             follower.progress.update(|applied| applied.caught_up.windows = Some(now));
         }
         let settled = log.assembler.settled(log.position.sequence);
-        if settled > log.written.0 && log.written.1.elapsed() >= WRITE_POSITION_EVERY {
-            apply(follower, Batch::default(), &mut log).await;
+        let is_due = settled > log.written.0 && log.written.1.elapsed() >= WRITE_POSITION_EVERY;
+        if is_due && apply(follower, Batch::default(), &mut log, drain).await.is_err() {
+            return Ok(());
         }
         pace.wait(log.position.sequence, drain).await;
+    }
+    if log.assembler.settled(log.position.sequence) > log.written.0 {
+        log.written.1 = Instant::now().checked_sub(WRITE_POSITION_EVERY).unwrap_or(log.written.1);
+        // Without it, this replica reads a little more when it starts again.
+        let _ = apply(follower, Batch::default(), &mut log, drain).await;
     }
     Ok(())
 }
 
-/// Applies a batch, then reports the position, and what became of each message.
-async fn apply(follower: &LogFollower, Batch { writes, fates }: Batch, log: &mut WindowLog) {
+/// Applies a batch, then reports the position, and what became of each message. An error means that it was drained before it
+/// could write, and that nothing may be written after that.
+async fn apply(
+    follower: &LogFollower,
+    Batch { writes, fates }: Batch,
+    log: &mut WindowLog,
+    drain: &CancellationToken,
+) -> Result<(), StoreError> {
     let (sequence, term) = (log.assembler.settled(log.position.sequence), log.position.term);
     let is_due = !writes.is_empty() || log.written.1.elapsed() >= WRITE_POSITION_EVERY;
     let verdicts = if is_due {
         let write =
             move |store: &crate::store::redb::RedbStore| store.apply_log(&writes.iter().collect::<Vec<_>>(), sequence, term);
         log.written = (sequence, Instant::now());
-        // No write of this log fails for good.
-        follower.written(write).await.unwrap_or_default()
+        follower.written(write, drain).await?
     } else {
         Vec::new()
     };
@@ -92,6 +106,7 @@ async fn apply(follower: &LogFollower, Batch { writes, fates }: Batch, log: &mut
         };
         follower.progress.report(id, Outcome { sequence, verdict });
     }
+    Ok(())
 }
 
 impl WindowLog {

@@ -13,7 +13,7 @@ use crate::replication::lease::LeaseHolder;
 use crate::replication::peer::{GREETING_WITHIN, Purpose, greet};
 
 /// How long a copy may pause. The leader writes the whole copy to its disk before the first byte.
-const COPY_PAUSE_MAX: Duration = Duration::from_secs(120);
+const COPY_PAUSE_MAX: Duration = Duration::from_secs(600);
 
 /// Bytes that are read of a copy at a time.
 const COPY_CHUNK_BYTES: usize = 256 << 10;

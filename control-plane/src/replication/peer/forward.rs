@@ -44,6 +44,17 @@ pub struct Forwarder {
     pub progress: Arc<Progress>,
     /// The name of this replica.
     pub name: String,
+    /// What happens to connections while no replica leads.
+    pub without_leader: WithoutLeader,
+}
+
+/// What happens to connections while no replica leads, as far as this one knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithoutLeader {
+    /// They wait for one.
+    Wait,
+    /// They are closed, so that clients try another replica: this one does not know yet who leads.
+    Close,
 }
 
 impl Forwarder {
@@ -99,7 +110,11 @@ impl Forwarder {
 
     /// Connects to the leader, and waits for one if there is none: a sidecar that found none would wait longer each time.
     async fn connect(&self, client: SocketAddr, purpose: Purpose) -> io::Result<TcpStream> {
-        let hold = if purpose == Purpose::Grpc { HOLD_SIDECAR } else { HOLD_OTHER };
+        let hold = match self.without_leader {
+            WithoutLeader::Close => Duration::ZERO,
+            WithoutLeader::Wait if purpose == Purpose::Grpc => HOLD_SIDECAR,
+            WithoutLeader::Wait => HOLD_OTHER,
+        };
         let deadline = Instant::now() + hold;
         let mut changes = self.leader.clone();
         loop {

@@ -46,7 +46,7 @@ pub(super) async fn requested(stream: &TcpStream) -> io::Result<Option<LocalPage
     let deadline = Instant::now() + HEAD_WITHIN;
     let mut bytes = [0; PEEKED_BYTES];
     loop {
-        let peeked = stream.peek(&mut bytes).await?;
+        let peeked = tokio::time::timeout_at(deadline, stream.peek(&mut bytes)).await.map_err(|_| io::ErrorKind::TimedOut)??;
         if peeked == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use platform::port_connections::Forwarded;
 use tokio::fs::File;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -25,6 +25,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Copies at a time: each takes the size of the store on the disk, and the disk's bandwidth.
 const COPIES_MAX: usize = 1;
+
+/// Bytes of a copy that are sent at a time, and how long the other replica may take to read them.
+const COPY_CHUNK_BYTES: usize = 256 << 10;
+const COPY_READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// What the leader does with the connections of other replicas.
 #[derive(Debug, Clone)]
@@ -97,21 +101,33 @@ impl PeerServer {
     }
 
     async fn send_copy(&self, mut stream: TcpStream) -> io::Result<()> {
-        let file = self.data_dir.join("sitio.redb.sent");
-        let (store, path) = (Arc::clone(&self.store), file.clone());
+        let copy = TemporaryFile(self.data_dir.join("sitio.redb.sent"));
+        let (store, path) = (Arc::clone(&self.store), copy.0.clone());
         let copied = tokio::task::spawn_blocking(move || store.copy_to(&path)).await.map_err(io::Error::other)?;
         copied.map_err(io::Error::other)?;
-        let sent = async {
-            let mut copy = File::open(&file).await?;
-            let bytes = copy.metadata().await?.len();
-            stream.write_u64(bytes).await?;
-            tokio::io::copy(&mut copy, &mut stream).await?;
-            stream.shutdown().await?;
-            tracing::info!(bytes, "another replica has copied the store");
-            Ok(())
-        };
-        let sent = sent.await;
-        tokio::fs::remove_file(&file).await?;
-        sent
+        let mut file = File::open(&copy.0).await?;
+        let bytes = file.metadata().await?.len();
+        stream.write_u64(bytes).await?;
+        let mut chunk = vec![0; COPY_CHUNK_BYTES];
+        loop {
+            let read = file.read(&mut chunk).await?;
+            if read == 0 {
+                break;
+            }
+            let late = |_| io::Error::new(io::ErrorKind::TimedOut, "the replica reads nothing");
+            tokio::time::timeout(COPY_READ_WITHIN, stream.write_all(&chunk[..read])).await.map_err(late)??;
+        }
+        stream.shutdown().await?;
+        tracing::info!(bytes, "another replica has copied the store");
+        Ok(())
+    }
+}
+
+/// A file that is deleted when it is no longer needed, however that comes.
+struct TemporaryFile(PathBuf);
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
     }
 }

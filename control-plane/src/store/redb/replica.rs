@@ -17,6 +17,9 @@ use crate::store::redb::{RedbStore, append, evict, handover, ledger, notices};
 use crate::store::replica_log::{LogPosition, LogWrite, Verdict, follows};
 use crate::store::rollup::Resolution;
 
+/// The memory for the pages of a copy that is being written.
+const COPY_CACHE_BYTES: usize = 16 << 20;
+
 /// The keys of the position in the table of numbers.
 const SEQUENCE: &str = "log_sequence";
 const TERM: &str = "log_term";
@@ -26,6 +29,9 @@ const RULES_SEQUENCE: &str = "log_rules_sequence";
 const LOG: &str = "log";
 const SESSIONS: &str = "sessions";
 const CA_KEY: &str = "ca_key";
+
+/// In place of the id of a log: the store was that of a replica, and has been written to alone since.
+pub const LEFT: &str = "left";
 
 /// The state of the rules at a position in their log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,17 @@ impl RedbStore {
     /// Which log the position is of; `None` if no log was applied yet.
     pub fn log_id(&self) -> Result<Option<String>, StoreError> {
         self.read(|reading| name(&reading.transaction, LOG))
+    }
+
+    /// Records that a control plane writes to this store alone from now on, if it was that of a replica.
+    pub fn leave_log(&self) -> Result<(), StoreError> {
+        if self.log_id()?.is_none_or(|id| id == LEFT) {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            transaction.open_table(NAMES)?.insert(LOG, LEFT)?;
+            Ok(())
+        })
     }
 
     /// Begins to apply another log, of which nothing is applied yet.
@@ -150,6 +167,11 @@ impl RedbStore {
     /// Applies a change of the rules and moves the position in their log, in one transaction.
     pub fn apply_rules(&self, change: &RuleChange, sequence: u64) -> Result<(), StoreError> {
         self.write(|transaction| {
+            // A commit that was reported as failed may have succeeded.
+            let applied = transaction.open_table(NUMBERS)?.get(RULES_SEQUENCE)?.map_or(0, |applied| applied.value());
+            if applied >= sequence {
+                return Ok(());
+            }
             ledger::change(transaction, change)?;
             transaction.open_table(NUMBERS)?.insert(RULES_SEQUENCE, sequence)?;
             Ok(())
@@ -160,7 +182,10 @@ impl RedbStore {
     pub fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
         let _ = std::fs::remove_file(file);
         self.read(|reading| {
-            let copy = Database::create(file).map_err(|why| TransactionFault::Engine(why.to_string()))?;
+            let mut builder = Database::builder();
+            // The default is a gigabyte, four times the memory of a control plane.
+            builder.set_cache_size(COPY_CACHE_BYTES);
+            let copy = builder.create(file).map_err(|why| TransactionFault::Engine(why.to_string()))?;
             let (from, into) = (&reading.transaction, copy.begin_write()?);
             copy_table(from, &into, NAMES)?;
             copy_table(from, &into, NUMBERS)?;
@@ -180,6 +205,11 @@ impl RedbStore {
             Ok(())
         })
     }
+}
+
+/// Whether the store is that of a replica.
+pub(super) fn follows_a_log(transaction: &WriteTransaction) -> Result<bool, TransactionFault> {
+    Ok(transaction.open_table(NAMES)?.get(LOG)?.is_some_and(|id| id.value() != LEFT))
 }
 
 /// What a transaction has changed in the numbers of series, to undo it if the transaction fails.
