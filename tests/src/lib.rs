@@ -23,6 +23,7 @@ pub mod nginx;
 pub mod openapi;
 pub mod origin;
 pub mod origin_process;
+pub mod power_loss;
 pub mod proc;
 pub mod process;
 pub mod prometheus;

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::eventually::{SOON, eventually};
+use crate::power_loss::WriteTrace;
 use crate::process::{Process, file};
 use crate::reserved_port::ReservedPort;
 
@@ -31,6 +32,15 @@ pub struct NatsNode {
     route: ReservedPort,
     monitor: ReservedPort,
     folder: TempDir,
+    /// The record of what it writes, if there is one.
+    trace: Option<WriteTrace>,
+}
+
+/// Whether it is recorded what servers write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    Recorded,
+    Unrecorded,
 }
 
 impl NatsCluster {
@@ -43,21 +53,45 @@ impl NatsCluster {
     /// The same with these lines in their configuration, in which `@` is the folder of the server.
     #[track_caller]
     pub fn with_config(nodes: usize, lines: &str) -> Self {
+        Self::launch(nodes, lines, Writes::Unrecorded)
+    }
+
+    /// The same with a record of all that they write, so that they can lose their power.
+    #[track_caller]
+    pub fn with_record(nodes: usize, lines: &str) -> Self {
+        Self::launch(nodes, lines, Writes::Recorded)
+    }
+
+    #[track_caller]
+    fn launch(nodes: usize, lines: &str, writes: Writes) -> Self {
         let node = |_| NatsNode {
             process: None,
             client: ReservedPort::reserve(),
             route: ReservedPort::reserve(),
             monitor: ReservedPort::reserve(),
             folder: tempfile::tempdir().expect("a temporary folder"),
+            trace: None,
         };
         let mut cluster = Self { nodes: (0..nodes).map(node).collect() };
         for at in 0..nodes {
             let config = cluster.config(at, lines);
             std::fs::write(cluster.nodes[at].config(), config).expect("the folder can be written to");
+            let record = cluster.nodes[at].folder.path().join("writes");
+            cluster.nodes[at].trace = (writes == Writes::Recorded).then(|| WriteTrace::into_file(record));
             cluster.nodes[at].start();
         }
         cluster.expect_healthy();
         cluster
+    }
+
+    /// All servers lose their power at once: what they have not synced is gone. Returns how many bytes, and starts them again,
+    /// without a record.
+    #[track_caller]
+    pub fn lose_power(&mut self) -> u64 {
+        self.nodes.iter_mut().for_each(NatsNode::kill);
+        let dropped = self.nodes.iter_mut().map(NatsNode::drop_unsynced).sum();
+        self.nodes.iter_mut().for_each(NatsNode::start);
+        dropped
     }
 
     /// The URLs of all servers, as `SITIO_NATS_URL` takes them.
@@ -129,9 +163,20 @@ impl NatsNode {
     /// Starts it on its ports and folder.
     #[track_caller]
     pub fn start(&mut self) {
-        let mut command = Command::new(program());
+        let mut command = self.trace.as_ref().map_or_else(|| Command::new(program()), |trace| trace.command(&program()));
         command.arg("-c").arg(self.config());
         self.process = Some(Process::start(command));
+    }
+
+    fn drop_unsynced(&mut self) -> u64 {
+        let trace = self.trace.take().expect("its writes are recorded");
+        // The recorder ends a moment after what it records.
+        eventually(SOON, || {
+            let record = std::fs::read_to_string(self.folder.path().join("writes"))?;
+            ensure!(record.contains("+++ killed by SIGKILL +++"), "the record is not whole yet");
+            Ok(())
+        });
+        trace.drop_unsynced(&self.store())
     }
 
     /// Stops it, and returns a copy of everything that it has stored.

@@ -6,5 +6,6 @@ mod leader;
 mod logs;
 mod nats_access;
 mod outage;
+mod power_loss;
 mod refusals;
 mod sign_in;
