@@ -108,7 +108,7 @@ fn values_that_cannot_work_are_refused_by_name() {
         ("settings.SITIO_PUBLIC_URL=https://a.example", "SITIO_PUBLIC_URL"),
         ("fsGroup=staff", "/fsGroup"),
         ("replicas.natsUrl=nats:4222", "/replicas/natsUrl"),
-        ("replicas.count=1", "/replicas/count"),
+        ("replicas.count=0", "/replicas/count"),
         ("publicUrl=a.example", "/publicUrl"),
         ("signIn.openid.issuer=http://sso.example", "/signIn/openid/issuer"),
         ("signIn.openid.issuer=https://sso.example", "/signIn/openid/clientId"),
