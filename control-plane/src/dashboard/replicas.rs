@@ -27,7 +27,8 @@ pub fn list(snapshot: &Snapshot) -> ControlPlanes {
 pub fn first_at_fault(snapshot: &Snapshot) -> Option<AttentionCells> {
     let replicas = snapshot.replicas.as_ref()?;
     let places = replicas.each.iter().map(|replica| place(replicas, replica, snapshot.taken_ms));
-    places.filter(|place| place.kind == "warn").map(|place| AttentionCells { href: "pods".into(), ..place }).next()
+    let at_fault = places.filter(|place| place.kind == "warn");
+    at_fault.map(|place| AttentionCells { href: "pods".into(), title: format!("Control plane {}", place.title), ..place }).next()
 }
 
 fn place(replicas: &Replicas, replica: &Replica, now_ms: u64) -> AttentionCells {
