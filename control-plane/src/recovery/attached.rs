@@ -16,15 +16,27 @@ pub struct AttachedLog(Mutex<Recorded>);
 #[derive(Debug)]
 struct Recorded {
     processes: HashSet<Process>,
+    /// Those of a write that has failed: it may have changed them all the same, when it arrives late.
+    uncertain: HashSet<Process>,
     /// The digest of the fleet then; `None` while processes from before the restart are recorded,
     /// too.
     fleet: Option<(usize, u64)>,
 }
 
+impl Recorded {
+    /// What the store needs so that it has these processes, whatever became of a write that has failed.
+    fn handover(&self, processes: &HashSet<Process>) -> Handover {
+        let is_new = |process: &&Process| !self.processes.contains(*process) || self.uncertain.contains(*process);
+        let gone = self.processes.union(&self.uncertain).filter(|process| !processes.contains(*process));
+        let attached = processes.iter().filter(is_new).cloned().collect();
+        Handover { attached, detached: gone.cloned().collect(), ..Handover::default() }
+    }
+}
+
 impl AttachedLog {
     /// Begins with what the store has recorded.
     pub fn begin(processes: impl IntoIterator<Item = Process>) -> Self {
-        Self(Mutex::new(Recorded { processes: processes.into_iter().collect(), fleet: None }))
+        Self(Mutex::new(Recorded { processes: processes.into_iter().collect(), uncertain: HashSet::new(), fleet: None }))
     }
 
     /// Records which processes have attached and ended since the last call. It writes to disk, so
@@ -44,15 +56,14 @@ impl AttachedLog {
         }
         let mut processes: HashSet<Process> = fleet.attached(now_ms).into_iter().collect();
         processes.extend(recovery.awaited(now));
-        let handover = Handover {
-            attached: processes.difference(&recorded.processes).cloned().collect(),
-            detached: recorded.processes.difference(&processes).cloned().collect(),
-            ..Handover::default()
-        };
-        if !handover.attached.is_empty() || !handover.detached.is_empty() {
-            metrics_store.record(&handover)?;
+        let handover = recorded.handover(&processes);
+        if (!handover.attached.is_empty() || !handover.detached.is_empty())
+            && let Err(error) = metrics_store.record(&handover)
+        {
+            recorded.uncertain.extend(handover.attached.into_iter().chain(handover.detached));
+            return Err(error);
         }
-        *recorded = Recorded { processes, fleet: waiting.is_none().then_some(looks) };
+        *recorded = Recorded { processes, uncertain: HashSet::new(), fleet: waiting.is_none().then_some(looks) };
         Ok(())
     }
 }
@@ -112,6 +123,21 @@ mod tests {
 
         second.0.record((&fleet, &second.1), &store, (NOW_MS, began + GIVE_UP_AFTER)).unwrap();
         assert_eq!(recorded(), ["a"]);
+    }
+
+    #[test]
+    fn what_a_failed_write_may_have_changed_is_written_again_either_way() {
+        let process = |pod: &str| Process { pod_uid: pod.into(), epoch: 7 };
+        let (steady, changed) = (process("steady"), process("changed"));
+        let after_a_failure = |known: &[&Process]| Recorded {
+            processes: known.iter().copied().cloned().collect(),
+            uncertain: [changed.clone()].into(),
+            fleet: None,
+        };
+        let only_steady = after_a_failure(&[&steady]).handover(&[steady.clone()].into());
+        assert_eq!((only_steady.attached, only_steady.detached), (vec![], vec![changed.clone()]));
+        let both = after_a_failure(&[&steady, &changed]).handover(&[steady.clone(), changed.clone()].into());
+        assert_eq!((both.attached, both.detached), (vec![changed.clone()], vec![]));
     }
 
     #[test]
