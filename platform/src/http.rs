@@ -25,9 +25,6 @@ use crate::port_connections::PortConnections;
 mod guarded;
 pub mod transport;
 
-/// Pause after a failed accept, for example when the process has no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Seconds after which a refused client may try again: slow requests have ended by then.
 const RETRY_AFTER_S: u16 = 10;
 
@@ -69,7 +66,7 @@ pub async fn serve_over<T: Transport>(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, peer) = accept(&mut incoming) => {
+            (stream, peer) = incoming.next() => {
                 if let Some(place) = places.place(peer.ip()) {
                     let connection = carry(stream, transport.clone(), (peer, place), routes.clone(), limits, drain.clone());
                     connections.spawn(connection);
@@ -81,18 +78,6 @@ pub async fn serve_over<T: Transport>(
     }
     drop(incoming);
     while connections.join_next().await.is_some() {}
-}
-
-async fn accept(incoming: &mut PortConnections) -> (TcpStream, SocketAddr) {
-    loop {
-        match incoming.accept().await {
-            Ok(accepted) => return accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }
 
 async fn carry<T: Transport>(

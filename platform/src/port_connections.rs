@@ -2,9 +2,13 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+
+/// The pause after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection that was accepted elsewhere, and the address of its client.
 pub type Forwarded = (TcpStream, SocketAddr);
@@ -22,7 +26,20 @@ impl PortConnections {
         Self { listener, forwarded: Some(forwarded) }
     }
 
-    /// Accepts the next connection.
+    /// The next connection. A failed accept, for example for lack of file descriptors, is logged, and repeated after a pause.
+    pub async fn next(&mut self) -> Forwarded {
+        loop {
+            match self.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Accepts the next connection, and returns the error if that fails.
     pub async fn accept(&mut self) -> io::Result<Forwarded> {
         let Some(forwarded) = &mut self.forwarded else { return self.listener.accept().await };
         tokio::select! {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use platform::port_connections::PortConnections;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -32,9 +33,6 @@ const HOLD_OTHER: Duration = Duration::from_secs(2);
 /// The pause between two attempts to reach a leader.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Pause after a failed accept, for example for lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Forwards connections to whichever replica leads.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
@@ -61,16 +59,10 @@ impl Forwarder {
     /// Forwards the connections of a port until drained; then all of them end at once, and clients connect again.
     pub async fn run(self, listener: TcpListener, purpose: Purpose, drain: CancellationToken) {
         let (tasks, slots) = (TaskTracker::new(), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        let mut connections = PortConnections::from(listener);
         loop {
             let (stream, client) = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
+                accepted = connections.next() => accepted,
                 () = drain.cancelled() => break,
             };
             let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else { continue };

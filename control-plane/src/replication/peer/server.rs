@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::port_connections::Forwarded;
+use platform::port_connections::{Forwarded, PortConnections};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,9 +19,6 @@ use crate::store::redb::RedbStore;
 
 /// Greetings at a time. All sidecars of a large mesh attach again at once after a change of the leader.
 const GREETINGS_MAX: usize = 1024;
-
-/// Pause after a failed accept, for example for lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Copies at a time: each takes the size of the store on the disk, and the disk's bandwidth.
 const COPIES_MAX: usize = 1;
@@ -51,17 +48,10 @@ impl PeerServer {
     /// Serves other replicas until drained.
     pub async fn run(self, listener: TcpListener, drain: CancellationToken) {
         let (greetings, copies) = (Arc::new(Semaphore::new(GREETINGS_MAX)), Arc::new(Semaphore::new(COPIES_MAX)));
-        let tasks = TaskTracker::new();
+        let (tasks, mut connections) = (TaskTracker::new(), PortConnections::from(listener));
         loop {
             let (stream, peer) = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => accepted,
-                    Err(error) => {
-                        tracing::warn!(%error, "a connection of another replica could not be accepted");
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                        continue;
-                    }
-                },
+                accepted = connections.next() => accepted,
                 () = drain.cancelled() => break,
             };
             let Ok(greeting) = Arc::clone(&greetings).try_acquire_owned() else { continue };
