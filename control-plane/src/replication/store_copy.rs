@@ -13,7 +13,7 @@ use crate::replication::lease::{Lease, LeaseHolder, LeaseState};
 use crate::replication::peer::client::copy_store;
 use crate::replication::streams::{Creation, RULES, Streams, WINDOWS};
 use crate::store::metrics_store::MetricsStore;
-use crate::store::redb::replica::LEFT;
+use crate::store::redb::log_id::LEFT;
 use crate::store::redb::{FILE, RedbStore};
 use crate::store::replica_log::LogPosition;
 use crate::store::rollup::Keep;

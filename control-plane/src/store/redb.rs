@@ -28,6 +28,7 @@ mod fault;
 mod file;
 mod handover;
 mod ledger;
+pub mod log_id;
 mod notices;
 mod read;
 pub mod replica;
@@ -67,7 +68,7 @@ impl RedbStore {
             let transaction = database.begin_write()?;
             prepare(&transaction)?;
             // A replica evicts only what the log says: all replicas must have the same marks.
-            if !replica::follows_a_log(&transaction)? {
+            if !log_id::follows_a_log(&transaction)? {
                 evict::forget(&transaction, &keep)?;
             }
             let series_ids = SeriesIds::read(&transaction)?;

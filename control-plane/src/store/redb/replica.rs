@@ -9,6 +9,7 @@ use crate::model::rule_record::RuleChange;
 use crate::store::StoreError;
 use crate::store::metrics_store::SeriesName;
 use crate::store::redb::fault::TransactionFault;
+use crate::store::redb::log_id::{LEFT, LOG};
 use crate::store::redb::series_ids::SeriesIds;
 use crate::store::redb::tables::{
     ATTACHED, AUDIT, EXPOSED, MARKS, MESSAGES, NAMES, NOTICES, NUMBERS, RULES, SERIES, TOTALS, slots,
@@ -25,13 +26,9 @@ const SEQUENCE: &str = "log_sequence";
 const TERM: &str = "log_term";
 const RULES_SEQUENCE: &str = "log_rules_sequence";
 
-/// The keys of texts in the table of names: the log that the position is of, the sign-in sessions, and a sealed key.
-const LOG: &str = "log";
+/// The keys of texts in the table of names: the sign-in sessions, and a sealed key.
 const SESSIONS: &str = "sessions";
 const CA_KEY: &str = "ca_key";
-
-/// In place of the id of a log: the store was that of a replica, and has been written to alone since.
-pub const LEFT: &str = "left";
 
 /// The state of the rules at a position in their log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,11 +202,6 @@ impl RedbStore {
             Ok(())
         })
     }
-}
-
-/// Whether the store is that of a replica.
-pub(super) fn follows_a_log(transaction: &WriteTransaction) -> Result<bool, TransactionFault> {
-    Ok(transaction.open_table(NAMES)?.get(LOG)?.is_some_and(|id| id.value() != LEFT))
 }
 
 /// What a transaction has changed in the numbers of series, to undo it if the transaction fails.
