@@ -59,7 +59,7 @@ impl ReplicationSettings {
         let is_unspecific = self.replica_addr.ip().is_unspecified();
         if self.is_given() && is_unspecific && self.replica_host.is_none() {
             return Err(
-                "SITIO_REPLICA_ADDR listens on all addresses, so other replicas cannot tell which one to connect to: set \
+                "SITIO_REPLICA_ADDR listens on all addresses, so it names no address for other replicas to connect to: set \
                         SITIO_REPLICA_HOST to the address of this pod or machine"
                     .to_owned(),
             );

@@ -57,6 +57,13 @@ impl Deploy {
         run(tool("kubectl").arg("kustomize").arg(self.folder.path().join(folder)))
     }
 
+    /// What an overlay of the test's own makes.
+    #[track_caller]
+    fn own_overlay(&self, name: &str, kustomization: &str) -> String {
+        self.put(&format!("overlays/{name}/kustomization.yaml"), kustomization);
+        self.kustomize(&format!("overlays/{name}"))
+    }
+
     /// The documents of an overlay.
     #[track_caller]
     pub(crate) fn overlay(&self, name: &str) -> Vec<Document> {
@@ -74,8 +81,7 @@ pub(crate) fn documents() -> Vec<Document> {
 
 /// Several control planes on Kubernetes, with users of a file.
 pub(crate) fn with_replicas(deploy: &Deploy) -> String {
-    deploy.put("overlays/replicas/kustomization.yaml", REPLICAS_OVERLAY);
-    deploy.kustomize("overlays/replicas")
+    deploy.own_overlay("replicas", REPLICAS_OVERLAY)
 }
 
 const REPLICAS_OVERLAY: &str = "
@@ -91,8 +97,7 @@ components:
 ///
 /// The Secrets and the ConfigMap that the components expect of their users are made there, too.
 pub(crate) fn with_all_components(deploy: &Deploy) -> String {
-    deploy.put("overlays/own/kustomization.yaml", OWN_OVERLAY);
-    deploy.kustomize("overlays/own")
+    deploy.own_overlay("own", OWN_OVERLAY)
 }
 
 const OWN_OVERLAY: &str = "

@@ -15,7 +15,6 @@ use crate::app::listeners::listen;
 use crate::app::options::AppOptions;
 use crate::app::replica_ports::ReplicaPorts;
 use crate::app::serve::{Backing, Lead, serve};
-
 use crate::clock::now_ms;
 use crate::replication::connection::Nats;
 use crate::replication::election::keep;
@@ -68,6 +67,8 @@ impl Leader {
             lost.cancel();
         });
         let led = self.serve_as_leader(holder, (ports, probes), &leading).await;
+        // What serves other replicas ends, also after an error.
+        leading.cancel();
         // Only now may another replica take over without a wait: the last counts are in the log.
         unwanted.cancel();
         keeping.join_all().await;

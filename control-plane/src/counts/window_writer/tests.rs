@@ -186,6 +186,14 @@ impl Disk {
     }
 }
 
+/// A queue, and a writer that runs until drained.
+fn writing_to(disk: &Arc<Disk>) -> (Arc<WindowQueue>, tokio::task::JoinSet<()>, CancellationToken) {
+    let (queue, writer) = WindowQueue::open(Arc::clone(disk) as Arc<dyn MetricsStore>);
+    let (mut writing, drain) = (tokio::task::JoinSet::new(), CancellationToken::new());
+    writing.spawn(writer.run(|| {}, drain.clone()));
+    (queue, writing, drain)
+}
+
 impl MetricsStore for Disk {
     fn marks(&self, processes: &[Process]) -> Result<Vec<u64>, StoreError> {
         self.store.marks(processes)
@@ -229,10 +237,7 @@ impl MetricsStore for Disk {
 async fn a_full_disk_is_reported_and_waiting_windows_are_written_when_there_is_room() {
     let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());
-    let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
-    let drain = CancellationToken::new();
-    let mut writing = tokio::task::JoinSet::new();
-    writing.spawn(writer.run(|| {}, drain.clone()));
+    let (queue, writing, drain) = writing_to(&disk);
     let (first, second) = (NOW_MS / WINDOW_MS, NOW_MS / WINDOW_MS + 1);
     let window = |id| window(&timeline, 0, (id, 1), &[5]);
     let one = window(first);
@@ -261,10 +266,7 @@ async fn a_full_disk_is_reported_and_waiting_windows_are_written_when_there_is_r
 async fn a_writer_that_is_drained_after_a_failed_write_writes_nothing_past_it() {
     let (folder, timeline) = (tempfile::tempdir().unwrap(), Timeline::new(0));
     let disk = Disk::full(folder.path());
-    let (queue, writer) = WindowQueue::open(Arc::clone(&disk) as Arc<dyn MetricsStore>);
-    let drain = CancellationToken::new();
-    let mut writing = tokio::task::JoinSet::new();
-    writing.spawn(writer.run(|| {}, drain.clone()));
+    let (queue, writing, drain) = writing_to(&disk);
     let window = |id| window(&timeline, 0, (id, 1), &[5]);
     let one = window(NOW_MS / WINDOW_MS);
     let process = Process::clone(&one.process);
