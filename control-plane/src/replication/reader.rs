@@ -18,7 +18,7 @@ const BATCH: u64 = 512;
 const BATCH_BYTES: u64 = 2 << 20;
 
 /// How long the next message of a read may take.
-const MESSAGE_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const MESSAGE_WITHIN: Duration = Duration::from_secs(3);
 
 /// A message of a stream.
 #[derive(Debug)]
@@ -46,8 +46,9 @@ pub(super) struct ReadError {
     why: String,
 }
 
-/// Reads messages from `from` on; none if this server has no more. The first may have a higher sequence.
-pub(super) async fn read(nats: &Nats, stream: &'static str, from: u64) -> Result<Vec<Stored>, ReadError> {
+/// Reads messages from `from` on; none if this server has no more. The first may have a higher sequence, and must arrive
+/// within `first_within`: any server of the stream may be asked, also one that has fallen silent.
+pub(super) async fn read(nats: &Nats, stream: &'static str, from: u64, first_within: Duration) -> Result<Vec<Stored>, ReadError> {
     let failed = |why: String| ReadError { stream, why };
     let inbox = nats.client.new_inbox();
     let mut replies = nats.client.subscribe(inbox.clone()).await.map_err(|error| failed(error.to_string()))?;
@@ -57,12 +58,13 @@ pub(super) async fn read(nats: &Nats, stream: &'static str, from: u64) -> Result
     asked.map_err(|error| failed(error.to_string()))?;
     let mut messages = Vec::new();
     loop {
-        let reply = match tokio::time::timeout(MESSAGE_WITHIN, replies.next()).await {
+        let within = if messages.is_empty() { first_within } else { MESSAGE_WITHIN };
+        let reply = match tokio::time::timeout(within, replies.next()).await {
             Ok(Some(reply)) => reply,
             Ok(None) => return Err(failed("the connection to NATS has ended".into())),
             // What has arrived is used: the next read goes on after it.
             Err(_) if !messages.is_empty() => return Ok(messages),
-            Err(_) => return Err(failed(format!("no answer within {MESSAGE_WITHIN:?}"))),
+            Err(_) => return Err(failed(format!("no answer within {within:?}"))),
         };
         match reply.status {
             None | Some(StatusCode::OK) => {}

@@ -103,7 +103,7 @@ pub(super) enum Next {
 impl LogFollower {
     /// Reads what comes next. Returns an error only if this replica cannot go on.
     pub(super) async fn next(&self, stream: &'static str, applied: u64, pace: &mut Pace) -> Result<Next, FollowError> {
-        let (next, is_gap) = match read(&self.nats, stream, applied + 1).await {
+        let (next, is_gap) = match read(&self.nats, stream, applied + 1, pace.read_within).await {
             Ok(messages) => {
                 pace.answered();
                 match messages.first().map(|first| first.sequence) {

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::replication::connection::Nats;
 use crate::replication::progress::Progress;
-use crate::replication::reader::ReadError;
+use crate::replication::reader::{MESSAGE_WITHIN, ReadError};
 use crate::replication::streams::NUDGE;
 
 /// How often a log is read without a nudge.
@@ -22,6 +22,10 @@ const BEHIND: Duration = Duration::from_millis(5);
 /// The longest pause after failed reads. A stream without a leader fails at once, thousands of times a second.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// How long the first read may take, which doubles with each failure: the next one is answered by another server, unless
+/// all are slow.
+const READ_WITHIN_MIN: Duration = Duration::from_millis(500);
+
 /// How many times in a row a log may be missing.
 const MISSING_MAX: u32 = 3;
 
@@ -32,6 +36,8 @@ pub(super) struct Pace {
     /// The next pause if a message is known to exist, or reads fail.
     pause: Duration,
     failing: bool,
+    /// How long the next read may take.
+    pub(super) read_within: Duration,
     /// When the ends of the log were compared last.
     pub(super) compared: Instant,
     /// How many times in a row the log was not there.
@@ -44,11 +50,20 @@ impl Pace {
         let nudges = nats.client.subscribe(NUDGE).await.ok();
         // The first comparison is due at once: a log that does not fit must be noticed before anything else.
         let compared = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap_or_else(Instant::now);
-        Self { nudges, known: progress.subscribe_known(), pause: BEHIND, failing: false, compared, missing: 0 }
+        Self {
+            nudges,
+            known: progress.subscribe_known(),
+            pause: BEHIND,
+            failing: false,
+            read_within: READ_WITHIN_MIN,
+            compared,
+            missing: 0,
+        }
     }
 
     /// Records that a server has answered.
     pub(super) fn answered(&mut self) {
+        self.read_within = READ_WITHIN_MIN;
         if std::mem::take(&mut self.failing) {
             self.pause = BEHIND;
         }
@@ -56,6 +71,7 @@ impl Pace {
 
     /// Records that a read has failed.
     pub(super) fn failed(&mut self, error: &ReadError) {
+        self.read_within = (self.read_within * 2).min(MESSAGE_WITHIN);
         if !std::mem::replace(&mut self.failing, true) {
             tracing::warn!(%error, "retrying");
         }
