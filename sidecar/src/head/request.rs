@@ -84,7 +84,7 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut FieldSlots<'b>) -> Parsed<R
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, room) {
         Ok(httparse::Status::Complete(length)) if length > limits.head_bytes => Parsed::Faulty(TOO_LARGE),
-        Ok(httparse::Status::Complete(length)) => match judge(request, &head[..length], limits) {
+        Ok(httparse::Status::Complete(length)) => match judge(request, &head[..length], limits.target_bytes) {
             Ok(head) => Parsed::Complete(head, skipped + length),
             Err(fault) => Parsed::Faulty(fault),
         },
@@ -94,6 +94,17 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut FieldSlots<'b>) -> Parsed<R
         Err(httparse::Error::Version) if memchr::memchr2(b'\r', b'\n', head).is_none() => partial(head, limits),
         Err(error) => Parsed::Faulty(why(error, head)),
     }
+}
+
+/// Parses the request that [`crate::head::write::request`] has written. The limits applied to what the downstream sent; the
+/// fields that the sidecar adds may exceed them.
+pub fn parse_written<'h, 'b>(written: &'b [u8], room: &'h mut Vec<httparse::Header<'b>>) -> Option<(RequestHead<'h, 'b>, usize)> {
+    let length = memchr::memmem::find(written, b"\r\n\r\n")? + 4;
+    let head = &written[..length];
+    room.resize(memchr::memchr_iter(b'\n', head).count(), httparse::EMPTY_HEADER);
+    let mut request = httparse::Request::new(room);
+    request.parse(head).ok().filter(httparse::Status::is_complete)?;
+    Some((judge(request, head, usize::MAX).ok()?, length))
 }
 
 /// The kind of response an invalid head seems to ask for. A response to HEAD must not have a body, not even
@@ -183,7 +194,7 @@ fn has_version(head: &[u8]) -> bool {
 fn judge<'h, 'b>(
     request: httparse::Request<'h, 'b>,
     head: &'b [u8],
-    limits: HeadLimits,
+    target_bytes_max: usize,
 ) -> Result<RequestHead<'h, 'b>, HeadFault> {
     if !lines_end_properly(head) {
         return Err(BARE_LF);
@@ -197,7 +208,7 @@ fn judge<'h, 'b>(
     if method == "CONNECT" {
         return Err(NO_CONNECT);
     }
-    if path.len() > limits.target_bytes {
+    if path.len() > target_bytes_max {
         return Err(TOO_LONG);
     }
     let fields: &'h [httparse::Header<'b>] = request.headers;

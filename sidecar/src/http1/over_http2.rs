@@ -116,7 +116,7 @@ async fn send(
     let Http1Connection { exchange: Some(exchange), downstream, timer, .. } = connection else {
         return Err(RelayError::Disconnected);
     };
-    let Http2Request { fields, content } = translate(worker, exchange)?;
+    let Http2Request { fields, content } = translate(exchange)?;
     let is_whole = exchange.body.is_done();
     let is_repeatable = exchange.repeatable == Repeatable::Yes;
     let end = if is_whole && content.is_empty() { EndStream::Yes } else { EndStream::No };

@@ -5,6 +5,10 @@ mod cancellations;
 mod client;
 mod ends;
 mod floods;
+mod head_limits;
+#[path = "../proxy/http1_service.rs"]
+#[expect(dead_code, reason = "the other test program uses the rest of it")]
+mod http1_service;
 mod interims;
 mod limits;
 mod malformed_requests;

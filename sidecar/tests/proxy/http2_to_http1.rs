@@ -1,84 +1,20 @@
 //! Tests of clients that speak HTTP/2 in front of services that speak only HTTP/1.1.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Request, Response};
 use sidecar::decorator::not_found_page::NotFoundPage;
 use sidecar::exchange::options::ProxyOptions;
 
+use crate::http1_service::{Http1Service, Then};
 use crate::http2::{Client, text};
-use crate::support::{PATIENCE, counted, listener, read_head, sidecar, sidecar_with, turn_off, within};
+use crate::support::{counted, listener, read_head, sidecar, sidecar_with, turn_off, within};
 
-/// A service that speaks HTTP/1.1 and remembers what it has read. It refuses the preface of HTTP/2 as any other would.
-struct Http1Service {
-    address: SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
-    connections: Arc<Mutex<usize>>,
-}
-
-impl Http1Service {
-    fn start() -> Self {
-        let (listener, address) = listener();
-        let (heads, connections) = (Arc::<Mutex<Vec<String>>>::default(), Arc::<Mutex<usize>>::default());
-        let (shared, counted) = (Arc::clone(&heads), Arc::clone(&connections));
-        // It ends with the process: a blocking accept cannot be interrupted.
-        std::thread::spawn(move || {
-            while let Ok((stream, _)) = listener.accept() {
-                *counted.lock().unwrap() += 1;
-                let heads = Arc::clone(&shared);
-                std::thread::spawn(move || serve(stream, &heads));
-            }
-        });
-        Self { address, heads, connections }
-    }
-
-    /// The last head that it has read.
-    fn last(&self) -> String {
-        self.heads.lock().unwrap().last().cloned().unwrap_or_default()
-    }
-}
-
-fn serve(mut stream: TcpStream, heads: &Mutex<Vec<String>>) {
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    loop {
-        let head = String::from_utf8(read_head(&mut stream)).unwrap();
-        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-        if path.is_empty() {
-            return;
-        }
-        if path == "*" {
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").unwrap();
-            return;
-        }
-        let body = read_body(&mut stream, &head.to_lowercase());
-        heads.lock().unwrap().push(head.clone());
-        let answer = answer(&path, &body);
-        stream.write_all(&answer).unwrap();
-        if path == "/until-close" || path == "/breaks" {
-            return;
-        }
-    }
-}
-
-fn read_body(stream: &mut TcpStream, head: &str) -> Vec<u8> {
-    let mut body = Vec::new();
-    if let Some(length) = head.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse().ok()) {
-        body.resize(length, 0);
-        stream.read_exact(&mut body).unwrap();
-    } else if head.contains("transfer-encoding: chunked") {
-        while !body.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
-            body.push(byte[0]);
-        }
-    }
-    body
-}
-
-fn answer(path: &str, body: &[u8]) -> Vec<u8> {
+/// The bytes that answer a request for a path with a body.
+fn answer(path: &str, body: &[u8]) -> (Vec<u8>, Then) {
+    let then = if matches!(path, "/until-close" | "/breaks") { Then::Close } else { Then::Stay };
     let said: &[u8] = match path {
         "/hop" => b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n",
         "/chunks" => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nKeep-Alive: timeout=5\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\nChecksum: 7\r\n\r\n",
@@ -92,10 +28,10 @@ fn answer(path: &str, body: &[u8]) -> Vec<u8> {
         "/invalid" => b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
         _ => {
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nX-Sitio-Error: no\r\n\r\n", body.len());
-            return [head.as_bytes(), body].concat();
+            return ([head.as_bytes(), body].concat(), then);
         }
     };
-    said.to_vec()
+    (said.to_vec(), then)
 }
 
 async fn send(client: &mut Client, request: Request<()>, body: Option<&[u8]>) -> Response<h2::RecvStream> {
@@ -109,7 +45,7 @@ async fn send(client: &mut Client, request: Request<()>, body: Option<&[u8]>) ->
 
 #[tokio::test]
 async fn requests_pass_over_one_connection_and_are_counted() {
-    let service = Http1Service::start();
+    let service = Http1Service::start(answer);
     let (workers, address) = sidecar(service.address).await;
     let mut client = Client::connect(address).await;
     for number in 0..5 {
@@ -122,14 +58,14 @@ async fn requests_pass_over_one_connection_and_are_counted() {
     }
     let expected = "GET /users/4?x=1 HTTP/1.1\r\nHost: shop\r\nConnection: TE\r\nte: trailers\r\nCookie: a=1; b=2\r\n\r\n";
     assert_eq!(service.last(), expected);
-    assert!(*service.connections.lock().unwrap() <= 2, "one was asked in HTTP/2, and one serves");
+    assert!(service.connections() <= 2, "one was asked in HTTP/2, and one serves");
     let report = counted(&workers, "/users/{id}", |report| report.golden.hits == 5).await;
     assert_eq!(report.golden.statuses(), [(200, 5)]);
 }
 
 #[tokio::test]
 async fn bodies_pass_with_a_length_and_in_chunks() {
-    let service = Http1Service::start();
+    let service = Http1Service::start(answer);
     let (workers, address) = sidecar(service.address).await;
     let mut client = Client::connect(address).await;
     let request = Request::post("http://shop/sized").header("content-length", "5").body(()).unwrap();
@@ -154,7 +90,7 @@ async fn bodies_pass_with_a_length_and_in_chunks() {
 
 #[tokio::test]
 async fn responses_of_every_framing_arrive_whole() {
-    let service = Http1Service::start();
+    let service = Http1Service::start(answer);
     let (workers, address) = sidecar(service.address).await;
     let mut client = Client::connect(address).await;
     let mut chunks = client.get("/chunks").await.unwrap();
@@ -179,7 +115,7 @@ async fn responses_of_every_framing_arrive_whole() {
 
 #[tokio::test]
 async fn failures_of_the_service_are_named_and_others_go_on() {
-    let service = Http1Service::start();
+    let service = Http1Service::start(answer);
     let (workers, address) = sidecar(service.address).await;
     let mut client = Client::connect(address).await;
     let invalid = client.get("/invalid").await.unwrap();
@@ -194,7 +130,7 @@ async fn failures_of_the_service_are_named_and_others_go_on() {
 
 #[tokio::test]
 async fn what_has_no_meaning_in_http_1_is_refused() {
-    let service = Http1Service::start();
+    let service = Http1Service::start(answer);
     let (_workers, address) = sidecar(service.address).await;
     let mut client = Client::connect(address).await;
     assert_eq!(client.get("/first").await.unwrap().status(), 200);
@@ -205,7 +141,7 @@ async fn what_has_no_meaning_in_http_1_is_refused() {
 
 #[tokio::test]
 async fn rules_and_decorators_answer() {
-    let service = Http1Service::start();
+    let service = Http1Service::start(answer);
     let options = ProxyOptions { decorators: vec![Arc::new(NotFoundPage::built_in())], ..ProxyOptions::new(service.address) };
     let (workers, address) = sidecar_with(options).await;
     let mut client = Client::connect(address).await;

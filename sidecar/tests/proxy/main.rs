@@ -9,6 +9,7 @@ mod forwarding;
 mod grpc;
 mod grpc_service;
 mod hostile_http2;
+mod http1_service;
 mod http1_to_http2;
 mod http2;
 mod http2_framing;

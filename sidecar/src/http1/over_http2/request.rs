@@ -4,9 +4,8 @@ use http2::hpack::Field;
 
 use crate::body::{Body, To};
 use crate::exchange::Exchange;
-use crate::exchange::context::WorkerContext;
 use crate::head::fields::{KnownField, known};
-use crate::head::{Framing, Parsed, request};
+use crate::head::{Framing, request};
 use crate::http1::relay::RelayError;
 use crate::upstream::http2::field_list::FieldList;
 
@@ -18,10 +17,10 @@ pub(super) struct Http2Request {
 }
 
 /// Translates the request that was written for HTTP/1.1, and lets the rest of its body be framed for HTTP/2.
-pub(super) fn translate(worker: &WorkerContext, exchange: &mut Exchange) -> Result<Http2Request, RelayError> {
+pub(super) fn translate(exchange: &mut Exchange) -> Result<Http2Request, RelayError> {
     const UNREADABLE: RelayError = RelayError::MalformedRequest("the request cannot be translated to HTTP/2");
-    let mut slots = worker.limits().slots();
-    let Parsed::Complete(head, length) = request::parse(&exchange.wire, &mut slots) else { return Err(UNREADABLE) };
+    let mut room = Vec::new();
+    let (head, length) = request::parse_written(&exchange.wire, &mut room).ok_or(UNREADABLE)?;
     let host = head.field("host").unwrap_or_default();
     let path = if head.target.starts_with('?') { format!("/{}", head.target) } else { head.target.to_owned() };
     let mut fields = FieldList::default();

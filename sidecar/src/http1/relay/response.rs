@@ -148,8 +148,8 @@ impl Relay<'_> {
     /// Whether the downstream has offered to switch to each of these protocols (RFC 9110, section 7.8). The
     /// offer is in the head that was sent to the service.
     fn was_asked_for(&self, protocols: &[u8]) -> bool {
-        let mut slots = self.worker.limits().slots();
-        let Parsed::Complete(asked, _) = request::parse(&self.exchange.wire, &mut slots) else { return false };
+        let mut room = Vec::new();
+        let Some((asked, _)) = request::parse_written(&self.exchange.wire, &mut room) else { return false };
         let offered = asked.connectivity.upgrade.unwrap_or_default();
         let is_offered = |protocol: &[u8]| options(offered).any(|offer| offer.eq_ignore_ascii_case(protocol));
         self.exchange.wants_upgrade && options(protocols).all(is_offered)
