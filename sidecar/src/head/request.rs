@@ -83,13 +83,13 @@ pub fn parse<'h, 'b>(input: &'b [u8], slots: &'h mut FieldSlots<'b>) -> Parsed<R
     let (room, _, limits) = slots.all();
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(head, room) {
-        Ok(httparse::Status::Complete(length)) if length > limits.head_bytes => Parsed::Faulty(TOO_LARGE),
+        Ok(httparse::Status::Complete(length)) if length > limits.head_bytes => Parsed::Faulty(excess(head, limits)),
         Ok(httparse::Status::Complete(length)) => match judge(request, &head[..length], limits.target_bytes) {
             Ok(head) => Parsed::Complete(head, skipped + length),
             Err(fault) => Parsed::Faulty(fault),
         },
         Ok(httparse::Status::Partial) => partial(head, limits),
-        Err(httparse::Error::TooManyHeaders) => Parsed::Faulty(TOO_LARGE),
+        Err(httparse::Error::TooManyHeaders) => Parsed::Faulty(excess(head, limits)),
         // The parser rejects a version at its first wrong byte. The exact fault is known only when the line is complete.
         Err(httparse::Error::Version) if memchr::memchr2(b'\r', b'\n', head).is_none() => partial(head, limits),
         Err(error) => Parsed::Faulty(why(error, head)),
@@ -147,13 +147,20 @@ fn empty_lines(input: &[u8]) -> Result<usize, HeadFault> {
     }
 }
 
+/// The fault of a head over the limits. It is the target's if that is too long, however the bytes arrive.
+fn excess(head: &[u8], limits: HeadLimits) -> HeadFault {
+    if has_long_target(head, limits) { TOO_LONG } else { TOO_LARGE }
+}
+
+/// Whether the first line, which need not be whole, is too long for any target within the limit.
+fn has_long_target(head: &[u8], limits: HeadLimits) -> bool {
+    memchr::memchr(b'\n', head).unwrap_or(head.len()) > limits.target_bytes + METHOD_BYTES_MAX + 16
+}
+
 /// Decides whether to wait for the rest of an incomplete head.
 fn partial<T>(head: &[u8], limits: HeadLimits) -> Parsed<T> {
-    let line_bytes = memchr::memchr(b'\n', head).unwrap_or(head.len());
-    if line_bytes > limits.target_bytes + METHOD_BYTES_MAX + 16 {
-        Parsed::Faulty(TOO_LONG)
-    } else if head.len() >= limits.head_bytes {
-        Parsed::Faulty(TOO_LARGE)
+    if has_long_target(head, limits) || head.len() >= limits.head_bytes {
+        Parsed::Faulty(excess(head, limits))
     } else if !lines_end_properly(head) {
         Parsed::Faulty(BARE_LF)
     } else {

@@ -70,6 +70,10 @@ fn heads_have_bounds() {
     assert_eq!(verdict(format!("GET /{}", "a".repeat(TARGET_BYTES_MAX * 2)).as_bytes()), 414);
     let whole_line = format!("GET /{} HTTP/1.1\r\nHost: a\r\n", "a".repeat(TARGET_BYTES_MAX * 2));
     assert_eq!(verdict(whole_line.as_bytes()), 414, "however the bytes arrive");
+    assert_eq!(verdict(format!("{whole_line}\r\n").as_bytes()), 414, "the whole head at once");
+    assert_eq!(verdict(format!("{whole_line}{}\r\n", "A: b\r\n".repeat(FIELDS_MAX)).as_bytes()), 414, "with many fields");
+    let longest = format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(TARGET_BYTES_MAX - 1));
+    assert_eq!(verdict(longest.as_bytes()), 200);
     assert_eq!(verdict(&with_fields(&"A: b\r\n".repeat(FIELDS_MAX - 1))), 200);
     assert_eq!(verdict(&with_fields(&"A: b\r\n".repeat(FIELDS_MAX))), 431);
     assert_eq!(verdict(&with_fields(&format!("A: {}\r\n", "b".repeat(HEAD_BYTES_MAX)))), 431);
