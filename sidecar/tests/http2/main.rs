@@ -22,5 +22,6 @@ mod slow_heads;
 #[path = "../proxy/support.rs"]
 #[expect(dead_code, reason = "the other test program uses the rest of it")]
 mod support;
+mod targets;
 mod windows;
 mod wire;

@@ -13,7 +13,7 @@ use crate::support::{ask, counted, sidecar};
 type Fields = &'static [(&'static str, &'static str)];
 
 /// Changes to a valid request, and the same fault in HTTP/1 if it can be expressed there.
-const FAULTS: [(Fields, Option<&str>); 12] = [
+const FAULTS: [(Fields, Option<&str>); 14] = [
     (&[(":authority", "user@t.test")], Some("GET http://user@t.test/ HTTP/1.1\r\nHost: t.test\r\n\r\n")),
     (&[(":authority", "user:word@t.test")], Some("GET / HTTP/1.1\r\nHost: user:word@t.test\r\n\r\n")),
     (&[(":authority", "t.test:x")], Some("GET / HTTP/1.1\r\nHost: t.test:x\r\n\r\n")),
@@ -23,6 +23,8 @@ const FAULTS: [(Fields, Option<&str>); 12] = [
     (&[(":scheme", "1http")], Some("GET 1http://t.test/ HTTP/1.1\r\nHost: t.test\r\n\r\n")),
     (&[(":path", "*")], Some("GET * HTTP/1.1\r\nHost: t.test\r\n\r\n")),
     (&[(":path", "?x")], Some("GET ?x HTTP/1.1\r\nHost: t.test\r\n\r\n")),
+    (&[(":path", "/a#b")], Some("GET /a#b HTTP/1.1\r\nHost: t.test\r\n\r\n")),
+    (&[(":path", "/a?b#c")], Some("GET /a?b#c HTTP/1.1\r\nHost: t.test\r\n\r\n")),
     (&[("padded", " before")], None),
     (&[("padded", "after ")], None),
     (&[("padded", "after\t")], None),
