@@ -14,6 +14,7 @@ mod limits;
 mod malformed_requests;
 mod malformed_responses;
 mod memory;
+mod repaired_responses;
 mod retries;
 mod service;
 mod settings;
