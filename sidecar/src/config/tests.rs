@@ -35,6 +35,9 @@ fn the_defaults_hold_where_nothing_is_set() {
     assert_eq!(config.traffic_address(), "0.0.0.0:8080".parse().unwrap());
     assert_eq!(config.proxy.target, ServiceAddr::Loopback(8087));
     assert_eq!((config.proxy.limits, config.proxy.timeouts), (HeadLimits::default(), Timeouts::default()));
+    assert_eq!(config.proxy.limits, HeadLimits { head_bytes: 98_304, target_bytes: 61_440, fields: 256 });
+    assert_eq!(config.proxy.timeouts.idle, Duration::from_secs(75));
+    assert_eq!(config.proxy.timeouts.body, Some(Duration::from_secs(60)));
     assert_eq!(config.admin_address(), "0.0.0.0:9191".parse().unwrap());
     assert_eq!(config.proxy.protected, ["/healthz", "/livez", "/readyz", "/health"]);
     assert_eq!((config.drain_grace, config.drain_timeout), (Duration::from_secs(5), Duration::from_secs(30)));

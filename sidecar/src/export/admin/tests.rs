@@ -1,9 +1,12 @@
 //! Tests of the paths and methods of the admin port, and of its limits.
 
+use std::time::Duration;
+
 use exposition::format::Format;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::export::admin::LIMITS;
 use crate::sidecar::tests::world::{World, ask, within};
 
 #[tokio::test]
@@ -38,6 +41,11 @@ async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
 
 /// Silent connections: about ten times as many as the port has slots.
 const SILENT: usize = 300;
+
+#[test]
+fn a_head_has_two_seconds_which_is_long_for_a_probe() {
+    assert_eq!(LIMITS.head_within, Duration::from_secs(2));
+}
 
 #[tokio::test]
 async fn silent_connections_never_fail_a_probe() {
