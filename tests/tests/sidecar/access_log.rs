@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, Result, ensure};
 use scenario::client::Client;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
@@ -18,10 +18,8 @@ fn each_exchange_is_a_line() {
     sidecar.get("/missing");
 
     let lines: Vec<Value> = eventually(SOON, || {
-        let printed = sidecar.process.stdout();
-        let lines = printed.iter().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line));
-        let lines = lines.collect::<Result<Vec<Value>, _>>()?;
-        ensure!(lines.len() == 2, "{printed:?}");
+        let lines = json_lines(&sidecar)?;
+        ensure!(lines.len() == 2, "{lines:?}");
         Ok(lines)
     });
 
@@ -33,6 +31,51 @@ fn each_exchange_is_a_line() {
     assert_eq!(answer("pod"), ["shop-0", "shop-0"]);
     assert!(lines[0]["duration_us"].as_u64() >= lines[0]["first_byte_us"].as_u64(), "{}", lines[0]);
     assert_eq!(sidecar.metric("sitio_access_log_lines_total", ""), 2);
+}
+
+/// The preface of HTTP/2 with empty SETTINGS, and three requests: with `/a#b`, with a Host that is not the authority, and
+/// with a field name in upper case. Indexed fields are those of the static table (RFC 7541, appendix A).
+const REFUSED_IN_HTTP_2: [&[u8]; 4] = [
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+    b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x86\x04\x04/a#b\x01\x04shop",
+    b"\0\0\x17\x01\x05\0\0\0\x03\x82\x86\x04\x05/host\x01\x04shop\x0f\x17\x05other",
+    b"\0\0\x0e\x01\x05\0\0\0\x05\x82\x86\x84\x01\x04shop\x00\x01X\x01y",
+];
+
+#[test]
+fn a_refused_request_is_a_line_with_its_reason_in_both_protocols() {
+    let origin = Origin::start();
+    let sidecar = Sidecar::builder(origin.port()).named("shop", "shop-0").with("SITIO_ACCESS_LOG", "json").start();
+    for request in ["GET /a#b HTTP/1.1\r\nHost: shop\r\n\r\n", "GET /host?token=secret HTTP/1.1\r\n\r\n"] {
+        let mut client = sidecar.connect();
+        client.send(request);
+        assert_eq!(client.response("GET").status(), 400);
+    }
+    let mut client = sidecar.connect();
+    client.send(REFUSED_IN_HTTP_2.concat());
+
+    let mut lines: Vec<Value> = eventually(SOON, || {
+        let lines = json_lines(&sidecar)?;
+        ensure!(lines.len() == 5, "{lines:?}");
+        Ok(lines)
+    });
+
+    lines.sort_by_key(|line| (line["reason"].to_string(), line["path"].to_string()));
+    let answer = |name: &str| lines.iter().map(|line| line[name].clone()).collect::<Vec<_>>();
+    assert_eq!(answer("reason"), ["host", "host", "http2", "target", "target"]);
+    assert_eq!(answer("path"), ["/host", "/host", "", "/a", "/a"]);
+    for line in &lines {
+        assert_eq!((&line["outcome"], &line["status"]), (&"bad-request".into(), &400.into()), "{line}");
+        assert_eq!((&line["caller"], &line["pod"]), (&"127.0.0.1".into(), &"shop-0".into()), "{line}");
+    }
+    assert_eq!(origin.heads(), 0);
+}
+
+/// The lines of the access log so far.
+fn json_lines(sidecar: &Sidecar) -> Result<Vec<Value>> {
+    let printed = sidecar.process.stdout();
+    let lines = printed.iter().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line));
+    lines.collect::<Result<_, _>>().with_context(|| format!("{printed:?}"))
 }
 
 #[test]
