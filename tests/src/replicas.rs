@@ -80,6 +80,33 @@ impl Replicas {
         }
     }
 
+    /// Waits until exactly `expected` rules are in force.
+    #[track_caller]
+    pub fn expect_rules(&self, expected: usize) {
+        eventually(SOON, || {
+            let listed = self.api().json("/api/v1/rules")?;
+            let in_force = listed["rules"].as_array().map_or(0, Vec::len);
+            ensure!(in_force == expected, "{in_force} rules, not {expected}: {listed}");
+            Ok(())
+        });
+    }
+
+    /// The number of windows that the leader has stored since it started.
+    #[track_caller]
+    pub fn stored(&self) -> u64 {
+        eventually(SOON, || self.status()?["store"]["windows"]["kept"].as_u64().context("no count of windows"))
+    }
+
+    /// Waits until the leader has stored this number of windows.
+    #[track_caller]
+    pub fn expect_stored(&self, windows: u64) {
+        eventually(3 * SOON, || {
+            let stored = self.stored();
+            ensure!(stored >= windows, "{stored} windows of {windows}");
+            Ok(())
+        });
+    }
+
     /// The status of whichever replica leads.
     pub fn status(&self) -> Result<Value> {
         self.api().json("/api/v1/status")

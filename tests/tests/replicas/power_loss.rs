@@ -1,10 +1,7 @@
 //! Tests that nothing acknowledged is missing after all NATS servers have lost their power at once.
 
-use std::time::Duration;
-
-use anyhow::ensure;
 use rustix::process::Signal;
-use scenario::eventually::{SOON, eventually};
+use scenario::eventually::SOON;
 use scenario::load::{Load, total};
 use scenario::nats::{JETSTREAM, NatsCluster};
 use scenario::origin::Origin;
@@ -28,7 +25,7 @@ fn nothing_acknowledged_is_missing_after_all_servers_have_lost_their_power() {
         origin.expect_more(REQUESTS / 5);
         rules.push(replicas.api().turn_off("shop", &format!("GET /off-{at}"), "1h"));
     }
-    expect_stored(&replicas, 2);
+    replicas.expect_stored(2);
 
     let dropped = nats.lose_power();
     println!("{dropped} bytes were not synced");
@@ -45,12 +42,7 @@ fn nothing_acknowledged_is_missing_after_all_servers_have_lost_their_power() {
     replicas.all[leader].process.kill();
     assert_ne!(replicas.expect_leader(), leader);
     replicas.api().expect_hits("shop", sent);
-    eventually(SOON, || {
-        let listed = replicas.api().json("/api/v1/rules")?;
-        let in_force = listed["rules"].as_array().map_or(0, Vec::len);
-        ensure!(in_force == rules.len(), "{listed}");
-        Ok(())
-    });
+    replicas.expect_rules(rules.len());
 }
 
 #[test]
@@ -63,21 +55,11 @@ fn servers_that_sync_later_lose_what_they_acknowledged_and_the_replica_says_so()
     replicas.api().expect_pods(&["shop-0"]);
     pod.get("/cart");
     replicas.api().turn_off("shop", "GET /off", "1h");
-    expect_stored(&replicas, 1);
+    replicas.expect_stored(1);
 
     assert!(nats.lose_power() > 0);
 
     assert_ne!(replicas.all[0].process.ended(4 * SOON).code(), Some(0));
     let said = replicas.all[0].process.stderr().join("\n");
     assert!(said.contains("NATS") && said.contains("acknowledged"), "{said}");
-}
-
-/// Waits until this many windows are stored.
-fn expect_stored(replicas: &Replicas, windows: u64) {
-    eventually(Duration::from_secs(60), || {
-        let status = replicas.status()?;
-        let written = status["store"]["windows"]["kept"].as_u64().unwrap_or_default();
-        ensure!(written >= windows, "{status}");
-        Ok(())
-    });
 }
