@@ -38,6 +38,9 @@ const ENDPOINTS: usize = DEFINITIONS_MAX;
 /// Callers of one endpoint: as many as have a row of their own.
 const CALLERS: u8 = 32;
 
+/// Streams before the first measurement.
+const WARM_UP_STREAMS: usize = 2;
+
 /// An hour, in milliseconds.
 const HOUR_MS: u64 = 3_600_000;
 
@@ -85,18 +88,22 @@ impl Attack {
         }
     }
 
-    /// The number of streams that it opens.
+    /// The number of streams that it opens: so many that their endpoints are just below the share of one address, and
+    /// that the pages of the allocator, a few for each thread and size, are a small part of the memory.
     fn streams(self) -> usize {
         match self {
-            Self::RememberedPod => 2000,
+            Self::RememberedPod => 10_000,
             Self::RowASecond => 2,
-            _ => 8,
+            _ => 13,
         }
     }
 
-    /// Opens one stream of the attack, so that the control plane allocates its one-time memory.
-    pub async fn stream_once(self, control_plane: SocketAddr) -> anyhow::Result<usize> {
-        self.stream(control_plane, usize::MAX).await
+    /// Opens a few streams of the attack, so that each thread of the control plane allocates its one-time memory.
+    pub async fn warm_up(self, control_plane: SocketAddr) -> anyhow::Result<()> {
+        for stream in 0..WARM_UP_STREAMS {
+            self.stream(control_plane, usize::MAX - stream).await?;
+        }
+        Ok(())
     }
 
     /// Runs the attack and returns the bytes sent.
@@ -113,14 +120,7 @@ impl Attack {
         let (up, rest) = mpsc::channel(UP_MAX);
         let mut bytes = CONNECTION_BYTES;
         let age_ms = if self == Self::ReportOfAnHour { HOUR_MS } else { 0 };
-        let hello = Greeting {
-            workload: self.pod(number),
-            epoch: (now_ms() - age_ms) * 1_000_000,
-            session: 1,
-            protected: vec![],
-            uptime: None,
-            known: None,
-        };
+        let hello = self.hello(number, now_ms() - age_ms);
         let mut client = MeshClient::connect(format!("http://{control_plane}")).await.context("connect")?;
         bytes += send(&up, up::Message::Hello(hello.into())).await?;
         let mut down = client.attach(Request::new(ReceiverStream::new(rest))).await.context("attach")?.into_inner();
@@ -141,6 +141,11 @@ impl Attack {
         Ok(bytes)
     }
 
+    fn hello(self, number: usize, began_ms: u64) -> Greeting {
+        let epoch = began_ms * 1_000_000;
+        Greeting { workload: self.pod(number), epoch, session: 1, protected: vec![], uptime: None, known: None }
+    }
+
     fn pod(self, number: usize) -> Workload {
         Workload {
             namespace: "n".into(),
@@ -159,15 +164,7 @@ impl Attack {
             Self::RowASecond => 20,
             _ => 1,
         };
-        let report = |seq: u64| Report {
-            seq,
-            coverage: if seq == 1 { Coverage::Snapshot } else { Coverage::Change },
-            at_ms: now_ms(),
-            endpoints: (0..ENDPOINTS).map(|number| self.row(stream, number)).collect(),
-            resources: None,
-            rules: Vec::new(),
-        };
-        (1..=reports).map(report).collect()
+        (1..=reports).map(|seq| report(seq, (0..ENDPOINTS).map(|number| self.row(stream, number)).collect())).collect()
     }
 
     fn row(self, stream: usize, number: usize) -> EndpointReport {
@@ -187,6 +184,11 @@ impl Attack {
         let recent = if self == Self::Samples { vec![failure(), failure()] } else { vec![] };
         EndpointReport { endpoint, is_file: false, in_flight: 0, seen: None, golden, callers, recent }
     }
+}
+
+fn report(seq: u64, endpoints: Vec<EndpointReport>) -> Report {
+    let coverage = if seq == 1 { Coverage::Snapshot } else { Coverage::Change };
+    Report { seq, coverage, at_ms: now_ms(), endpoints, resources: None, rules: Vec::new() }
 }
 
 async fn send(up: &mpsc::Sender<Up>, message: up::Message) -> anyhow::Result<usize> {

@@ -26,12 +26,18 @@ pub struct ControlPlaneProcess {
 impl ControlPlaneProcess {
     /// Starts a control plane on a core, with its data in an existing folder.
     pub fn start(folder: &Path, core: usize) -> anyhow::Result<Self> {
+        Self::start_with(folder, core, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with(folder: &Path, core: usize, variables: &[(&str, &str)]) -> anyhow::Result<Self> {
         let (api, stream) = (free_port()?, free_port()?);
         let mut command = Command::new(ours("sitio-control-plane")?);
         command
             .env("SITIO_HTTP_ADDR", api.to_string())
             .env("SITIO_GRPC_ADDR", stream.to_string())
-            .env("SITIO_DATA_DIR", folder.join("data"));
+            .env("SITIO_DATA_DIR", folder.join("data"))
+            .envs(variables.iter().copied());
         let mut process = Proxy::start(&mut command, core)?;
         process.wait_for(stream).context("the control plane")?;
         Ok(Self { process, api, stream })

@@ -2,41 +2,54 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Counts what each address holds. Cheap to clone: clones share state.
 #[derive(Debug, Clone, Default)]
-pub struct AddressLimiter(Arc<Mutex<HashMap<IpAddr, usize>>>);
+pub struct AddressLimiter(Arc<Table>);
 
-/// One that counts for its address until this is dropped.
+type Table = Mutex<HashMap<IpAddr, Arc<HeldByAddress>>>;
+
+/// What one address holds.
 #[derive(Debug)]
-pub struct AddressPermit {
-    limiter: AddressLimiter,
+struct HeldByAddress {
     address: IpAddr,
+    /// Changed under the lock of the table only.
+    count: AtomicUsize,
+    table: Weak<Table>,
 }
+
+/// One that counts for its address until this is dropped. There may be tens of thousands, so it is one pointer.
+#[derive(Debug)]
+pub struct AddressPermit(Arc<HeldByAddress>);
 
 impl AddressLimiter {
     /// Counts one more for this address, if it holds fewer than `max`.
     pub fn acquire(&self, address: IpAddr, max: usize) -> Option<AddressPermit> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.get(&address).copied().unwrap_or_default();
-        if count >= max {
+        if max == 0 {
             return None;
         }
-        held.insert(address, count + 1);
-        Some(AddressPermit { limiter: self.clone(), address })
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing = || Arc::new(HeldByAddress { address, count: AtomicUsize::new(0), table: Arc::downgrade(&self.0) });
+        let held = table.entry(address).or_insert_with(nothing);
+        let count = held.count.load(Ordering::Relaxed);
+        (count < max).then(|| {
+            held.count.store(count + 1, Ordering::Relaxed);
+            AddressPermit(Arc::clone(held))
+        })
     }
 }
 
 impl Drop for AddressPermit {
     fn drop(&mut self) {
-        let mut held = self.limiter.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(table) = self.0.table.upgrade() else { return };
+        let mut table = table.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.0.count.load(Ordering::Relaxed) - 1;
+        self.0.count.store(left, Ordering::Relaxed);
         // An address that holds nothing is removed, so that clients cannot fill the table.
-        if let Some(count) = held.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                held.remove(&self.address);
-            }
+        if left == 0 {
+            table.remove(&self.0.address);
         }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod fleet;
 pub mod memory;
+pub mod packed_metrics;
 pub mod timeline;
 pub mod window_writer;

@@ -1,5 +1,6 @@
 //! An endpoint: a method and the route that matched, the unit that Sitio measures and switches.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
@@ -22,10 +23,12 @@ pub const OTHER: &str = "(other)";
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint(Arc<Name>);
 
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// In one allocation besides its own: a control plane holds a name for each endpoint of each service.
+#[derive(Debug, PartialEq, Eq)]
 struct Name {
-    method: Box<str>,
-    route: Box<str>,
+    /// The method, and the route after it.
+    text: Box<str>,
+    method_bytes: u8,
     /// Computed once: the control plane looks up an endpoint for every row of every frame.
     hash: u64,
 }
@@ -35,7 +38,28 @@ static HASHING: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
 impl Name {
     fn new(method: &str, route: &str) -> Self {
-        Self { method: method.into(), route: route.into(), hash: HASHING.hash_one((method, route)) }
+        let hash = HASHING.hash_one((method, route));
+        Self { text: [method, route].concat().into(), method_bytes: method.len() as u8, hash }
+    }
+
+    fn method(&self) -> &str {
+        &self.text[..self.method_bytes.into()]
+    }
+
+    fn route(&self) -> &str {
+        &self.text[self.method_bytes.into()..]
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.method(), self.route()).cmp(&(other.method(), other.route()))
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -89,23 +113,23 @@ impl Endpoint {
 
     /// The method as it was sent; methods are case-sensitive (RFC 9110, section 9.1).
     pub fn method(&self) -> &str {
-        &self.0.method
+        self.0.method()
     }
 
     /// The route, with `{id}` where paths vary.
     pub fn route(&self) -> &str {
-        &self.0.route
+        self.0.route()
     }
 
     /// Whether this is the shared endpoint that counts everything over the limit.
     pub fn is_other(&self) -> bool {
-        &*self.0.route == OTHER
+        self.route() == OTHER
     }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_other() { f.write_str(OTHER) } else { write!(f, "{} {}", self.0.method, self.0.route) }
+        if self.is_other() { f.write_str(OTHER) } else { write!(f, "{} {}", self.method(), self.route()) }
     }
 }
 

@@ -74,7 +74,13 @@ impl GoldenMetrics {
     pub fn add_status(&mut self, status: u16, count: u64) {
         match self.statuses.binary_search_by_key(&status, |(code, _)| *code) {
             Ok(at) => self.statuses[at].1 = self.statuses[at].1.saturating_add(count),
-            Err(at) if self.statuses.len() < STATUSES_MAX => self.statuses.insert(at, (status, count)),
+            Err(at) if self.statuses.len() < STATUSES_MAX => {
+                if self.statuses.is_empty() {
+                    // Most endpoints answer with one status.
+                    self.statuses.reserve_exact(1);
+                }
+                self.statuses.insert(at, (status, count));
+            }
             // Full: further codes share the code 0, which may exceed the limit by one entry.
             Err(_) if self.statuses[0].0 == 0 => self.statuses[0].1 = self.statuses[0].1.saturating_add(count),
             Err(_) => self.statuses.insert(0, (0, count)),

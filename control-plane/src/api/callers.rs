@@ -39,8 +39,8 @@ pub(super) async fn of_endpoint(Path(id): Path<String>, reader: Reader) -> Resul
     let whole = Whole { sum: called_by.sum, rps };
     Ok(Json(Callers {
         id,
-        namespace: series.namespace.clone(),
-        service: series.service.clone(),
+        namespace: series.namespace().to_owned(),
+        service: series.service().to_owned(),
         method: series.endpoint.method().to_owned(),
         route: series.endpoint.route().to_owned(),
         taken_at: instant(now_ms),

@@ -46,8 +46,8 @@ pub(super) async fn of_endpoint(
     let now_ms = now_ms();
     let series = reader.one_series(&id).ok_or_else(|| unknown_endpoint(&id))?;
     let wanted = HistoryRequest {
-        namespace: &series.namespace,
-        service: &series.service,
+        namespace: series.namespace(),
+        service: series.service(),
         endpoint: &series.endpoint,
         pod: query.pod.as_deref(),
         limit: LIMIT_MAX,
@@ -58,13 +58,13 @@ pub(super) async fn of_endpoint(
     };
     let knows_none = gathered.answered.is_empty() && gathered.missing.is_empty() && gathered.exchanges.is_empty();
     if let Some(pod) = wanted.pod.filter(|_| knows_none) {
-        let detail = format!("no pod {pod} of {} is attached; /api/v1/pods lists those there are", series.service);
+        let detail = format!("no pod {pod} of {} is attached; /api/v1/pods lists those there are", series.service());
         return Err(ProblemResponse::new(StatusCode::NOT_FOUND, "unknown-pod", "No such pod", detail));
     }
     let history = History {
         id,
-        namespace: series.namespace.clone(),
-        service: series.service.clone(),
+        namespace: series.namespace().to_owned(),
+        service: series.service().to_owned(),
         method: series.endpoint.method().to_owned(),
         route: series.endpoint.route().to_owned(),
         taken_at: instant(now_ms),

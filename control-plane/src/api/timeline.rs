@@ -69,8 +69,8 @@ pub(super) async fn of_endpoints(
 fn matches(query: &TimelineQuery, series: &Series) -> bool {
     let is = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|wanted| wanted == is);
     is(&query.endpoint, &series.id)
-        && is(&query.namespace, &series.namespace)
-        && is(&query.service, &series.service)
+        && is(&query.namespace, series.namespace())
+        && is(&query.service, series.service())
         && is(&query.method, series.endpoint.method())
         && is(&query.route, series.endpoint.route())
 }

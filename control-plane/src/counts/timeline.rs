@@ -12,9 +12,9 @@ use mesh::rule::{Action, Rule, Scope};
 use crate::address_limiter::{AddressLimiter, AddressPermit};
 use crate::counts::memory::Budget;
 use crate::counts::timeline::pinned_patterns::PinnedPatterns;
-use crate::counts::timeline::quota::{CountQuota, Quota, QuotaShare};
+use crate::counts::timeline::quota::{CountQuota, Quota};
 use crate::counts::timeline::recent_minutes::RECENT_PAIRS_MAX;
-use crate::counts::timeline::series::Series;
+use crate::counts::timeline::series::{Series, SeriesService};
 use crate::model::reporter::Reporter;
 use crate::model::rules_state::RulesState;
 use crate::store::metrics_store::SeriesName;
@@ -30,6 +30,7 @@ pub mod pinned_patterns;
 pub mod quota;
 pub mod recent_minutes;
 pub mod resample;
+pub mod resting_counts;
 pub mod restore;
 pub mod ring;
 pub mod series;
@@ -59,11 +60,14 @@ pub struct Timeline {
     caller_quota: Arc<CountQuota>,
 }
 
-/// The endpoints of one service, and the memory quota for their slots.
+/// Shards of the table of one service, a power of two: only new endpoints lock one for long, and each takes memory.
+const SHARDS: usize = 4;
+
+/// The endpoints of one service.
 #[derive(Debug)]
 struct ServiceSeries {
     series: DashMap<Endpoint, Arc<Series>>,
-    slots: Arc<QuotaShare>,
+    service: Arc<SeriesService>,
 }
 
 impl Deref for ServiceSeries {
@@ -115,11 +119,6 @@ impl Timeline {
         &self.process_quota
     }
 
-    /// The quota for the recent minutes of single pods.
-    pub fn recent_quota(&self) -> &Arc<CountQuota> {
-        &self.recent_quota
-    }
-
     /// The quota for callers of single pods.
     pub fn caller_quota(&self) -> &Arc<CountQuota> {
         &self.caller_quota
@@ -143,15 +142,15 @@ impl Timeline {
         let is_full = endpoints.len() >= ENDPOINTS_MAX || self.series.load(Ordering::Relaxed) >= self.budget.series();
         if is_full && !endpoint.is_other() {
             self.counted_as_other.fetch_add(1, Ordering::Relaxed);
-            return self.insert(&endpoints, reporter, &Endpoint::other(), None);
+            return self.insert(&endpoints, &Endpoint::other(), None);
         }
         let share = self.budget.series_of_address();
         match origin.filter(|_| !endpoint.is_other()).map(|address| self.origins.acquire(address, share)) {
             Some(None) => {
                 self.counted_as_other.fetch_add(1, Ordering::Relaxed);
-                self.insert(&endpoints, reporter, &Endpoint::other(), None)
+                self.insert(&endpoints, &Endpoint::other(), None)
             }
-            admitted => self.insert(&endpoints, reporter, endpoint, admitted.flatten()),
+            admitted => self.insert(&endpoints, endpoint, admitted.flatten()),
         }
     }
 
@@ -229,21 +228,20 @@ impl Timeline {
 
     fn endpoints(&self, reporter: Reporter<'_>) -> Arc<ServiceSeries> {
         let name = (reporter.namespace.to_owned(), reporter.service.to_owned());
-        let none = || Arc::new(ServiceSeries { series: DashMap::new(), slots: self.slot_quota.share() });
+        let none = || {
+            let (namespace, service) = (reporter.namespace.to_owned(), reporter.service.to_owned());
+            let (slots, recent) = (self.slot_quota.share(), Arc::clone(&self.recent_quota));
+            let service = SeriesService { namespace, service, started_ms: self.started_ms, slots, recent };
+            Arc::new(ServiceSeries { series: DashMap::with_shard_amount(SHARDS), service: Arc::new(service) })
+        };
         Arc::clone(self.services.entry(name).or_insert_with(none).value())
     }
 
-    fn insert(
-        &self,
-        endpoints: &ServiceSeries,
-        reporter: Reporter<'_>,
-        endpoint: &Endpoint,
-        origin: Option<AddressPermit>,
-    ) -> Arc<Series> {
+    fn insert(&self, endpoints: &ServiceSeries, endpoint: &Endpoint, origin: Option<AddressPermit>) -> Arc<Series> {
         let make = || {
             self.series.fetch_add(1, Ordering::Relaxed);
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-            Arc::new(Series::new(number, (reporter, endpoint), self.started_ms, &endpoints.slots).with_origin(origin))
+            Arc::new(Series::new(number, &endpoints.service, endpoint, origin))
         };
         Arc::clone(endpoints.entry(endpoint.clone()).or_insert_with(make).value())
     }

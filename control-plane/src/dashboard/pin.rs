@@ -160,7 +160,7 @@ impl PinPage {
             .reader
             .series()
             .into_iter()
-            .filter(|one| one.service == row.service && one.namespace == row.namespace)
+            .filter(|one| one.service() == row.service && one.namespace() == row.namespace)
             .collect();
         let routes: Vec<&str> = series.iter().map(|one| one.endpoint.route()).collect();
         let suggestions = suggest::patterns(row.endpoint.route(), &routes);

@@ -94,7 +94,7 @@ impl DashboardState {
     pub fn callers_of_endpoints(&self, ids: &[&str], now_ms: u64) -> CalledBy {
         let ids: HashSet<&str> = ids.iter().copied().collect();
         let mut series = self.reader.series();
-        series.retain(|series| ids.contains(series.id.as_str()));
+        series.retain(|series| ids.contains(&*series.id));
         self.reader.callers(&series, now_ms)
     }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 use mesh::endpoint::Endpoint;
-use mesh::exchange::Exchange;
+use mesh::exchange::{Exchange, Outcome};
 use mesh::workload::Workload;
+use proto::convert::exchanges;
 
 use crate::history::request::{HistoryRequest, HistorySource, RememberedExchange};
 use crate::model::stream_counts::Count;
@@ -30,8 +31,31 @@ pub struct PushedFailures {
 
 #[derive(Debug, Default)]
 struct PushedFailure {
-    exchanges: VecDeque<RememberedExchange>,
+    exchanges: VecDeque<PushedExchange>,
     pushed_ms: u64,
+}
+
+/// An exchange as a pod sends it, in a third of the memory that it takes decoded.
+#[derive(Debug)]
+struct PushedExchange {
+    pod: Arc<str>,
+    started_ms: u64,
+    /// Of a later version it may be one that the encoding does not have.
+    outcome: Outcome,
+    packed: Box<[u8]>,
+}
+
+impl PushedExchange {
+    fn new(pod: &Arc<str>, exchange: &Exchange) -> Self {
+        let (pod, packed) = (Arc::clone(pod), exchanges::packed(exchange));
+        Self { pod, started_ms: exchange.started_ms, outcome: exchange.outcome, packed }
+    }
+
+    fn decoded(&self) -> RememberedExchange {
+        let unpacked = exchanges::unpacked(&self.packed).expect("it was packed here");
+        let exchange = Exchange { outcome: self.outcome, ..unpacked };
+        RememberedExchange { pod: Arc::clone(&self.pod), exchange, source: HistorySource::Pushed }
+    }
 }
 
 impl PushedFailures {
@@ -47,11 +71,13 @@ impl PushedFailures {
         let name = Arc::<str>::from(pod.pod.as_str());
         let mut entries = self.entries.entry(key).or_default();
         entries.pushed_ms = now_ms;
+        let places = KEPT_MAX - entries.exchanges.len();
+        entries.exchanges.reserve_exact(exchanges.len().min(places));
         for exchange in exchanges {
             if entries.exchanges.len() >= KEPT_MAX {
                 entries.exchanges.pop_front();
             }
-            entries.exchanges.push_back(RememberedExchange { pod: Arc::clone(&name), exchange, source: HistorySource::Pushed });
+            entries.exchanges.push_back(PushedExchange::new(&name, &exchange));
         }
     }
 
@@ -60,16 +86,16 @@ impl PushedFailures {
         let key = (request.namespace.to_owned(), request.service.to_owned(), request.endpoint.clone());
         let Some(entries) = self.entries.get(&key) else { return Vec::new() };
         let is_news =
-            |pushed: &&RememberedExchange| !answered.contains(&pushed.pod) && request.pod.is_none_or(|pod| *pod == *pushed.pod);
-        entries.exchanges.iter().filter(is_news).cloned().collect()
+            |pushed: &&PushedExchange| !answered.contains(&pushed.pod) && request.pod.is_none_or(|pod| *pod == *pushed.pod);
+        entries.exchanges.iter().filter(is_news).map(PushedExchange::decoded).collect()
     }
 
     /// Calls `see` with each pushed failure that began at `from_ms` or later.
     pub fn each_since(&self, from_ms: u64, mut see: impl FnMut((&str, &str, &Endpoint), &RememberedExchange)) {
         for entry in self.entries.iter().filter(|entry| entry.pushed_ms >= from_ms) {
             let (namespace, service, endpoint) = entry.key();
-            let since = entry.exchanges.iter().filter(|remembered| remembered.exchange.started_ms >= from_ms);
-            since.for_each(|remembered| see((namespace, service, endpoint), remembered));
+            let since = entry.exchanges.iter().filter(|pushed| pushed.started_ms >= from_ms);
+            since.for_each(|pushed| see((namespace, service, endpoint), &pushed.decoded()));
         }
     }
 }

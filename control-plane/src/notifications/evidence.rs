@@ -181,7 +181,7 @@ fn failing(sources: Sources<'_>, limit: FailingLimit, now_ms: u64) -> Vec<Eviden
             continue;
         }
         let golden = series.between(range);
-        let sum = counted.entry((series.namespace.clone(), series.service.clone())).or_default();
+        let sum = counted.entry((series.namespace().to_owned(), series.service().to_owned())).or_default();
         (sum.0, sum.1) = (sum.0.saturating_add(golden.failures()), sum.1.saturating_add(golden.served()));
     }
     counted.retain(|_, (failed, served)| *served >= limit.requests_min && ratio(*failed, *served) >= limit.share);

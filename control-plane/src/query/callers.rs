@@ -85,9 +85,9 @@ impl CalledBy {
                 by_address.entry(address).or_default().add(CallerCounts { calls, ..CallerCounts::default() });
             });
         }
-        for pod in fleet.pods().processes(&one.namespace, &one.service) {
+        for pod in fleet.pods().processes(one.namespace(), one.service()) {
             pod.each_endpoint(|counted| {
-                if numbers.contains(&counted.series.number) {
+                if numbers.contains(&counted.series().number) {
                     counted.each_caller(now_ms, |address, received| by_address.entry(address).or_default().add(received));
                 }
             });
@@ -100,8 +100,8 @@ impl CalledBy {
     /// The callers of every endpoint of these namespaces that was called, by endpoint id.
     pub fn from_all(fleet: &Fleet, timeline: &Timeline, namespaces: &Namespaces, now_ms: u64) -> HashMap<String, Self> {
         let (mut all, mut ids): (HashMap<usize, ByAddress>, HashMap<usize, String>) = Default::default();
-        for series in timeline.all().into_iter().filter(|series| namespaces.contain(&series.namespace)) {
-            ids.insert(series.number, series.id.clone());
+        for series in timeline.all().into_iter().filter(|series| namespaces.contain(series.namespace())) {
+            ids.insert(series.number, series.id.to_string());
             show(&series.past_callers(), |address, calls| {
                 let received = CallerCounts { calls, ..CallerCounts::default() };
                 all.entry(series.number).or_default().entry(address).or_default().add(received);
@@ -109,7 +109,7 @@ impl CalledBy {
         }
         for pod in fleet.pods().all_processes() {
             pod.each_endpoint(|counted| {
-                let by_address = all.entry(counted.series.number).or_default();
+                let by_address = all.entry(counted.series().number).or_default();
                 counted.each_caller(now_ms, |address, received| by_address.entry(address).or_default().add(received));
             });
         }

@@ -110,7 +110,7 @@ impl Reader {
 
     /// The same, with the row of one endpoint only.
     pub fn snapshot_of_endpoint(&self, id: &str, window: QueryWindow, now_ms: u64) -> Snapshot {
-        Snapshot::take_of(self, window, None, now_ms, |series| series.id == id)
+        Snapshot::take_of(self, window, None, now_ms, |series| *series.id == *id)
     }
 
     /// Every pod, by name.
@@ -122,14 +122,14 @@ impl Reader {
     pub fn series(&self) -> Vec<Arc<Series>> {
         let mut all = self.mesh.timeline.all();
         if *self.namespaces() != Namespaces::All {
-            all.retain(|series| self.namespaces().contain(&series.namespace));
+            all.retain(|series| self.namespaces().contain(series.namespace()));
         }
         all
     }
 
     /// One endpoint.
     pub fn one_series(&self, id: &str) -> Option<Arc<Series>> {
-        self.series().into_iter().find(|series| series.id == id)
+        self.series().into_iter().find(|series| *series.id == *id)
     }
 
     /// The number of endpoints.

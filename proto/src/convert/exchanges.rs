@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use mesh::exchange::{Exchange, Outcome, PATH_BYTES_MAX, REASON_BYTES_MAX};
 use mesh::trace::TraceId;
+use prost::Message;
 
 use crate::convert::{InvalidMessage, text};
 use crate::wire;
@@ -54,6 +55,16 @@ pub fn exchange(sample: wire::Sample) -> Result<Exchange, InvalidMessage> {
         trace: trace(&sample.trace_id)?,
         rule: (!rule.is_empty()).then_some(rule),
     })
+}
+
+/// Encodes an exchange to be kept in a third of its memory.
+pub fn packed(exchange: &Exchange) -> Box<[u8]> {
+    sample(exchange).encode_to_vec().into_boxed_slice()
+}
+
+/// Decodes what [`packed`] has encoded.
+pub fn unpacked(packed: &[u8]) -> Result<Exchange, InvalidMessage> {
+    exchange(wire::Sample::decode(packed).map_err(|_| senseless("sample", "it is not a sample"))?)
 }
 
 fn caller(bytes: &[u8]) -> Result<Option<IpAddr>, InvalidMessage> {

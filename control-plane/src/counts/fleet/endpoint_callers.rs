@@ -19,7 +19,8 @@ pub struct EndpointCallers {
     total: Callers,
     /// The running minute, counted from the Unix epoch.
     minute: u64,
-    running: Callers,
+    /// `None` as long as all calls came in the running minute: then they are those of the total.
+    running: Option<Callers>,
     before: Callers,
     _place: QuotaPermit,
 }
@@ -40,8 +41,7 @@ impl EndpointCallers {
     /// An empty table, if the quota has room.
     pub fn new(series: Arc<Series>, room: &Arc<CountQuota>) -> Option<Self> {
         let place = room.acquire()?;
-        let (total, running, before) = (Callers::default(), Callers::default(), Callers::default());
-        Some(Self { series, total, minute: 0, running, before, _place: place })
+        Some(Self { series, total: Callers::default(), minute: 0, running: None, before: Callers::default(), _place: place })
     }
 
     /// Adds the calls since the previous report.
@@ -49,14 +49,18 @@ impl EndpointCallers {
         self.turn(now_ms);
         self.total.merge(callers);
         self.total.not_after(now_ms);
-        self.running.merge(callers);
+        if let Some(running) = &mut self.running {
+            running.merge(callers);
+        }
     }
 
     /// Replaces the totals with those of a snapshot. The difference counts as recent.
     pub fn snapshot(&mut self, mut callers: Callers, now_ms: u64) {
         callers.not_after(now_ms);
         self.turn(now_ms);
-        self.running.merge(&callers.since(&self.total));
+        if let Some(running) = &mut self.running {
+            running.merge(&callers.since(&self.total));
+        }
         self.total = callers;
     }
 
@@ -65,8 +69,9 @@ impl EndpointCallers {
         let minute = self.minute.max(other.minute);
         self.turn(minute * MINUTE_MS);
         other.turn(minute * MINUTE_MS);
+        let running = self.running.get_or_insert_with(|| self.total.clone());
+        running.merge(other.running.as_ref().unwrap_or(&other.total));
         self.total.merge(&std::mem::take(&mut other.total));
-        self.running.merge(&other.running);
         self.before.merge(&other.before);
     }
 
@@ -80,7 +85,7 @@ impl EndpointCallers {
     pub fn each(&self, now_ms: u64, mut see: impl FnMut(Option<IpAddr>, CallerCounts)) {
         show(&self.total, |address, calls| see(address, CallerCounts { calls, ..CallerCounts::default() }));
         let (running, before) = self.weights(now_ms);
-        for (callers, weight) in [(&self.running, running), (&self.before, before)] {
+        for (callers, weight) in [(self.running.as_ref().unwrap_or(&self.total), running), (&self.before, before)] {
             show(callers, |address, calls| {
                 let (recent, failed_lately) = (calls.hits as f64 * weight, calls.failures as f64 * weight);
                 see(address, CallerCounts { calls: Calls::default(), recent, failed_lately });
@@ -102,8 +107,9 @@ impl EndpointCallers {
         let minute = now_ms / MINUTE_MS;
         match minute.saturating_sub(self.minute) {
             0 => return,
-            1 => self.before = std::mem::take(&mut self.running),
-            _ => (self.before, self.running) = (Callers::default(), Callers::default()),
+            _ if self.total.is_empty() => {}
+            1 => self.before = self.running.replace(Callers::default()).unwrap_or_else(|| self.total.clone()),
+            _ => (self.before, self.running) = (Callers::default(), Some(Callers::default())),
         }
         self.minute = minute;
     }

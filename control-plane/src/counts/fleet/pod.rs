@@ -1,6 +1,6 @@
 //! The state of one pod: its identity, whether it reports, its counts, and the rules that it has confirmed.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mesh::endpoint::Endpoint;
@@ -25,6 +25,9 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(5);
 
 /// A pod without a message for this long is gone.
 pub const GONE_AFTER: Duration = Duration::from_secs(60);
+
+/// The history of pods that have not reported yet: one for all, because many may only attach.
+static NO_HISTORY: LazyLock<Arc<ResourceHistory>> = LazyLock::new(Arc::default);
 
 /// One pod. The lock is held for one report or one row at most, and never across an await.
 #[derive(Debug)]
@@ -181,7 +184,7 @@ impl Pod {
             past: PastProcesses::default(),
             rate: Rate::default(),
             receipts: Arc::default(),
-            resource_history: Arc::default(),
+            resource_history: Arc::clone(&NO_HISTORY),
         }))
     }
 

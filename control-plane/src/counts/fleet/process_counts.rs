@@ -1,5 +1,6 @@
 //! Process counts: what one pod has counted in its present process, in which series, how much is on disk, and pinned names.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use mesh::callers::Callers;
 use mesh::endpoint::Endpoint;
+use mesh::golden::GoldenMetrics;
 use mesh::report::EndpointReport;
 use mesh::routes::route_patterns::Pins;
 use mesh::window::{Window, WindowRow};
@@ -19,6 +21,7 @@ use crate::counts::fleet::process_counts::memory_budget::MemoryBudget;
 use crate::counts::fleet::process_counts::rate_check::RateCheck;
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::recent_minutes::{RecentMinutes, RecentTotals};
+use crate::counts::timeline::series::Series;
 use crate::counts::window_writer::durable_counts::DurableCounts;
 use crate::counts::window_writer::pending_row::PendingRow;
 
@@ -89,11 +92,11 @@ impl ProcessCounts {
         self.endpoints.clear();
         for received in self.aliases.rename(&describe(baseline)).iter() {
             let mut counted = EndpointCounts::new(&received.endpoint, received.is_file, (workload, origin), timeline);
-            counted.resume(received.golden.clone());
+            counted.resume(&received.golden);
             self.note_shared_series(&counted);
             self.endpoints.insert(received.endpoint.clone(), counted);
         }
-        self.durable_counts = Arc::new(DurableCounts::with_mark(mark, self.endpoints.values().map(EndpointCounts::reported)));
+        self.durable_counts = Arc::new(DurableCounts::with_mark(mark, self.reported()));
     }
 
     /// Assigns each row of a window to the series that counts it.
@@ -101,9 +104,9 @@ impl ProcessCounts {
         let origin = self.origin;
         let series = |row: PackedRow| {
             let endpoint = self.aliases.name(&row.endpoint).unwrap_or(row.endpoint);
-            let known = self.endpoints.get(&endpoint).map(|counted| Arc::clone(&counted.series));
-            let series =
-                known.unwrap_or_else(|| EndpointCounts::new(&endpoint, row.is_file, (workload, origin), timeline).series);
+            let known = self.endpoints.get(&endpoint).map(|counted| Arc::clone(counted.series()));
+            let new = || EndpointCounts::new(&endpoint, row.is_file, (workload, origin), timeline);
+            let series = known.unwrap_or_else(|| Arc::clone(new().series()));
             PendingRow { series, seen: row.seen, counts: row.counts }
         };
         window.rows.into_iter().map(series).collect()
@@ -115,13 +118,18 @@ impl ProcessCounts {
     }
 
     fn hits(&self) -> u64 {
-        self.endpoints.values().fold(0, |sum, counted| sum.saturating_add(counted.hits()))
+        self.endpoints.values().fold(0, |sum, counted| sum.saturating_add(counted.totals().hits))
+    }
+
+    /// Each series, with all that this process has reported of it.
+    fn reported(&self) -> impl Iterator<Item = (&Arc<Series>, Cow<'_, GoldenMetrics>)> {
+        self.endpoints.values().map(|counted| (counted.series(), counted.totals()))
     }
 
     /// The process has ended, or counts as ended: what it has reported is lost, unless it is on
     /// disk or on its way there. Only what prevents counting it twice is kept.
     pub(crate) fn end(&mut self) {
-        self.durable_counts.end(self.endpoints.values().map(EndpointCounts::reported));
+        self.durable_counts.end(self.reported());
         self.endpoints.values_mut().for_each(EndpointCounts::end);
         self.memory.recompute(self.endpoints.iter());
     }
@@ -140,8 +148,8 @@ impl ProcessCounts {
 
     /// Remembers the number of the shared series when an endpoint is that one.
     fn note_shared_series(&mut self, counted: &EndpointCounts) {
-        if counted.series.endpoint.is_other() {
-            self.other = Some(counted.series.number);
+        if counted.series().endpoint.is_other() {
+            self.other = Some(counted.series().number);
         }
     }
 
@@ -179,9 +187,8 @@ impl ProcessCounts {
         let renamed: Vec<_> = self.endpoints.keys().filter_map(|old| Some((old.clone(), pins.rename(old)?))).collect();
         for (old, new) in &renamed {
             let Some(counted) = self.endpoints.swap_remove(old) else { continue };
-            let sum =
-                self.endpoints.entry(new.clone()).or_insert_with(|| EndpointCounts::with_series(counted.series.canonical()));
-            sum.merge(counted);
+            let nothing = || EndpointCounts::with_series(counted.series().canonical());
+            self.endpoints.entry(new.clone()).or_insert_with(nothing).merge(counted);
         }
         self.memory.recompute(self.endpoints.iter());
         renamed

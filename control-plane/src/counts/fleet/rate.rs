@@ -9,25 +9,32 @@ const SLOTS: usize = RATE_SECONDS as usize + 1;
 /// Hits by second.
 #[derive(Debug, Clone, Default)]
 pub struct Rate {
-    slots: [(u64, u64); SLOTS],
+    /// The newest second, counted from the Unix epoch.
+    newest: u64,
+    /// Each second's hits, at the second modulo their number.
+    hits: [u64; SLOTS],
 }
 
 impl Rate {
     /// Counts hits in the second of `now_ms`.
     pub fn add(&mut self, now_ms: u64, hits: u64) {
         let second = now_ms / 1000;
-        let slot = &mut self.slots[(second % SLOTS as u64) as usize];
-        if slot.0 != second {
-            *slot = (second, 0);
+        let slot = |second: u64| (second % SLOTS as u64) as usize;
+        // After a second that was set back, nothing of before is known to be recent.
+        let first_new = if second < self.newest { 0 } else { self.newest + 1 };
+        for new in first_new.max((second + 1).saturating_sub(SLOTS as u64))..=second {
+            self.hits[slot(new)] = 0;
         }
-        slot.1 = slot.1.saturating_add(hits);
+        self.newest = second;
+        self.hits[slot(second)] = self.hits[slot(second)].saturating_add(hits);
     }
 
     /// Hits per second over the last ten seconds.
     pub fn per_second(&self, now_ms: u64) -> f64 {
         let second = now_ms / 1000;
-        let recent = |at: u64| at <= second && at + RATE_SECONDS >= second;
-        let hits = self.slots.iter().filter(|(at, _)| recent(*at)).map(|(_, hits)| *hits).fold(0, u64::saturating_add);
+        let kept = (self.newest + 1).saturating_sub(SLOTS as u64)..=self.newest;
+        let recent = kept.filter(|at| *at <= second && at + RATE_SECONDS >= second);
+        let hits = recent.map(|at| self.hits[(at % SLOTS as u64) as usize]).fold(0, u64::saturating_add);
         // The running second is partial in the hits, so it is partial in the time, too.
         let covered_s = RATE_SECONDS as f64 + (now_ms % 1000) as f64 / 1000.0;
         hits as f64 / covered_s

@@ -77,6 +77,10 @@ impl ReceiptLog {
         if self.outstanding.len() == OUTSTANDING_MAX {
             self.outstanding.pop_front();
         }
+        if self.outstanding.is_empty() {
+            // Most pods are sent one set.
+            self.outstanding.reserve_exact(1);
+        }
         self.outstanding.push_back(rules);
     }
 

@@ -8,7 +8,7 @@ pub(crate) const SHORT_MS: u64 = 1000;
 pub(crate) const ONE_SLOT_MS: u64 = 2500;
 
 /// The time that counts cover.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedSpan {
     /// Start, milliseconds since the Unix epoch.
     pub from_ms: u64,

@@ -10,7 +10,7 @@ use crate::counts::timeline::history::coarse::Coarse;
 use crate::counts::timeline::history::sparkline::CachedSparkline;
 use crate::counts::timeline::history::sums::SumCache;
 use crate::counts::timeline::resample::Sparks;
-use crate::counts::timeline::ring::SlotRing;
+use crate::counts::timeline::ring::{SlotCursor, SlotRing};
 use crate::counts::timeline::time_range::TimeRange;
 use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome};
 use crate::model::traffic::TrafficPoint;
@@ -123,6 +123,7 @@ impl SeriesHistory {
 
     /// Calls `see` with the start, length and counts of each slot in the range, once per slot.
     pub(super) fn each_slot(&self, range: TimeRange, grain: Grain, mut see: impl FnMut(u64, u64, &GoldenMetrics)) {
+        let (mut short, mut long) = (self.short.cursor(), self.long.cursor());
         let mut at_ms = range.from_ms;
         let mut golden = GoldenMetrics::default();
         while at_ms < range.to_ms {
@@ -130,12 +131,12 @@ impl SeriesHistory {
             let fits_long = at_ms.is_multiple_of(LONG_MS) && at_ms + LONG_MS <= range.to_ms;
             if (fits_long && grain == Grain::Coarse) || !self.short.reaches(at_ms) {
                 let from_ms = at_ms / LONG_MS * LONG_MS;
-                if self.long.add_slot(from_ms, &mut golden) {
+                if long.add_slot(from_ms, &mut golden) {
                     see(from_ms, LONG_MS, &golden);
                 }
                 at_ms = from_ms + LONG_MS;
             } else {
-                if self.short.add_slot(at_ms, &mut golden) {
+                if short.add_slot(at_ms, &mut golden) {
                     see(at_ms, SHORT_MS, &golden);
                 }
                 at_ms += SHORT_MS;
@@ -203,19 +204,22 @@ impl SeriesHistory {
     pub(super) fn usual_p95_us(&mut self, now_ms: u64) -> Option<f64> {
         let minute = now_ms / 60_000;
         if self.usual.0 != minute {
-            let mut usual: Vec<f64> = (minute.saturating_sub(60)..minute).filter_map(|minute| self.p95_us(minute)).collect();
+            let mut slots = self.long.cursor();
+            let minutes = minute.saturating_sub(60)..minute;
+            let mut usual: Vec<f64> = minutes.filter_map(|minute| self.p95_us(minute, &mut slots)).collect();
             usual.sort_by(f64::total_cmp);
             self.usual = (minute, if usual.len() < USUAL_MINUTES_MIN { None } else { Some(usual[usual.len() / 2]) });
         }
         self.usual.1
     }
 
-    fn p95_us(&self, minute: u64) -> Option<f64> {
+    fn p95_us(&self, minute: u64, slots: &mut SlotCursor<'_>) -> Option<f64> {
+        let range = TimeRange { from_ms: minute * 60_000, to_ms: (minute + 1) * 60_000 };
         let mut sum = GoldenMetrics::default();
-        (0..60_000 / LONG_MS).for_each(|slot| {
-            self.long.add_slot(minute * 60_000 + slot * LONG_MS, &mut sum);
+        (range.from_ms..range.to_ms).step_by(LONG_MS as usize).for_each(|at_ms| {
+            slots.add_slot(at_ms, &mut sum);
         });
-        self.coarse.add_to(TimeRange { from_ms: minute * 60_000, to_ms: (minute + 1) * 60_000 }, &mut sum);
+        self.coarse.add_to(range, &mut sum);
         if sum.latency.count() < USUAL_REQUESTS_MIN { None } else { sum.quantile_us(0.95) }
     }
 

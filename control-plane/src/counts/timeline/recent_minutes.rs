@@ -25,10 +25,11 @@ const MINUTE_MS: u64 = 60_000;
 const LONG_MS: u64 = 2 * MINUTE_MS;
 
 /// The recent minutes of one pod on one endpoint.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct RecentMinutes {
     slots: VecDeque<MinuteSlot>,
-    _place: QuotaPermit,
+    /// `None` if it is computed only to be read.
+    _place: Option<QuotaPermit>,
 }
 
 #[derive(Debug, Default)]
@@ -69,10 +70,9 @@ impl RecentTotals {
 }
 
 impl RecentMinutes {
-    /// Creates an empty one, if the quota has room.
-    pub fn new(room: &Arc<CountQuota>) -> Option<Self> {
-        // Most endpoints of most pods are quiet, and have one slot.
-        Some(Self { slots: VecDeque::with_capacity(1), _place: room.acquire()? })
+    /// Takes its place in the quota, so that it may be kept; `None` if there is no room.
+    pub fn keep(self, quota: &Arc<CountQuota>) -> Option<Self> {
+        Some(Self { _place: Some(quota.acquire()?), ..self })
     }
 
     /// Adds counts, spread evenly over the time that they cover.
@@ -142,6 +142,10 @@ impl RecentMinutes {
         let minute = minute.max(newest.saturating_sub(MINUTES));
         let at = self.slots.partition_point(|slot| slot.minute < minute);
         if self.slots.get(at).is_none_or(|slot| slot.minute != minute) {
+            if self.slots.is_empty() {
+                // Most endpoints of most pods are quiet, and have one slot.
+                self.slots.reserve_exact(1);
+            }
             self.slots.insert(at, MinuteSlot { minute, ..MinuteSlot::default() });
         }
         &mut self.slots[at]
@@ -196,7 +200,7 @@ mod tests {
     }
 
     fn lately() -> RecentMinutes {
-        RecentMinutes::new(&CountQuota::new(1)).unwrap()
+        RecentMinutes::default()
     }
 
     #[test]
@@ -234,14 +238,14 @@ mod tests {
     #[test]
     fn two_add_up_and_a_place_is_given_back() {
         let room = CountQuota::new(RECENT_PAIRS_MAX);
-        let (mut one, mut other) = (RecentMinutes::new(&room).unwrap(), RecentMinutes::new(&room).unwrap());
+        let (mut one, mut other) = (RecentMinutes::default().keep(&room).unwrap(), RecentMinutes::default().keep(&room).unwrap());
         one.add(CountedSpan { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 5000));
         other.add(CountedSpan { from_ms: HOUR_MS, to_ms: HOUR_MS }, &golden(10, 90_000));
         one.merge(&other);
         assert_eq!(one.recent(0, HOUR_MS).latency.count(), 20);
         drop(other);
         assert_eq!(room.in_use(), 1);
-        let held: Vec<_> = (1..RECENT_PAIRS_MAX).map(|_| RecentMinutes::new(&room)).collect();
-        assert!(held.iter().all(Option::is_some) && RecentMinutes::new(&room).is_none());
+        let held: Vec<_> = (1..RECENT_PAIRS_MAX).map(|_| RecentMinutes::default().keep(&room)).collect();
+        assert!(held.iter().all(Option::is_some) && RecentMinutes::default().keep(&room).is_none());
     }
 }

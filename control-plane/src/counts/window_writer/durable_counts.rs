@@ -1,14 +1,15 @@
 //! Durable counts: what is on disk of one process. What it has reported beyond that is lost when it ends.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 use mesh::golden::GoldenMetrics;
 
+use crate::counts::packed_metrics::PackedMetrics;
 use crate::counts::timeline::series::Series;
 use crate::counts::window_writer::pending_row::PendingRow;
-use crate::store::codec;
 
 /// One process's counts on disk. Shared by its process counts and its windows under way.
 #[derive(Debug, Default)]
@@ -30,7 +31,7 @@ struct DurableEntry {
 #[derive(Debug)]
 struct DurableEndpoint {
     series: Arc<Series>,
-    packed: Box<[u8]>,
+    golden: PackedMetrics,
 }
 
 /// Whether the process has ended, and which of its reported counts were not on disk by then.
@@ -48,14 +49,15 @@ enum ProcessEnd {
 #[derive(Debug)]
 struct Missing {
     series: Arc<Series>,
-    golden: GoldenMetrics,
+    golden: PackedMetrics,
 }
 
 impl DurableCounts {
     /// Begins with what was on disk before this process was known here.
-    pub fn with_mark<'a>(mark: u64, written: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) -> Self {
+    pub fn with_mark<'a, G: Borrow<GoldenMetrics>>(mark: u64, written: impl IntoIterator<Item = (&'a Arc<Series>, G)>) -> Self {
         let mut entry = DurableEntry { mark, ..DurableEntry::default() };
         for (series, golden) in written {
+            let golden = golden.borrow();
             entry.hits = entry.hits.saturating_add(golden.hits);
             entry.add(series, golden);
         }
@@ -90,20 +92,21 @@ impl DurableCounts {
 
     /// Records that the process has ended, or counts as ended, and what it had reported. What is
     /// not on disk is lost, unless it is on its way there.
-    pub fn end<'a>(&self, reported: impl IntoIterator<Item = (&'a Arc<Series>, &'a GoldenMetrics)>) {
+    pub fn end<'a, G: Borrow<GoldenMetrics>>(&self, reported: impl IntoIterator<Item = (&'a Arc<Series>, G)>) {
         let mut entry = self.lock();
-        let mut missing: HashMap<usize, Missing, RandomState> = HashMap::default();
+        let mut missing: HashMap<usize, (Arc<Series>, GoldenMetrics), RandomState> = HashMap::default();
         for (series, golden) in reported {
             let series = series.canonical();
-            let nothing = || Missing { series: Arc::clone(&series), golden: GoldenMetrics::default() };
-            missing.entry(series.number).or_insert_with(nothing).golden.merge(golden);
+            missing.entry(series.number).or_insert_with(|| (series, GoldenMetrics::default())).1.merge(golden.borrow());
         }
         for written in entry.written.values() {
-            if let Some(Missing { golden, .. }) = missing.get_mut(&written.series.canonical().number) {
-                *golden = golden.since(&written.golden());
+            if let Some((_, golden)) = missing.get_mut(&written.series.canonical().number) {
+                *golden = golden.since(&written.golden.unpack());
             }
         }
-        entry.end = ProcessEnd::Uncertain(missing.into_values().filter(|missing| !missing.golden.is_empty()).collect());
+        let missing = missing.into_values().filter(|(_, golden)| !golden.is_empty());
+        let packed = missing.map(|(series, golden)| Missing { series, golden: PackedMetrics::new(&golden) });
+        entry.end = ProcessEnd::Uncertain(packed.collect());
     }
 
     /// Gives up what is missing, once none of it is on its way to disk: it is subtracted from its
@@ -122,12 +125,12 @@ impl DurableCounts {
         if let ProcessEnd::Uncertain(missing) = &mut entry.end {
             let missing = std::mem::take(missing);
             for Missing { series, golden } in &missing {
-                series.subtract_lost(golden);
+                series.subtract_lost(&golden.unpack());
             }
             entry.end = ProcessEnd::Lost(missing);
         }
         let ProcessEnd::Lost(missing) = &entry.end else { return 0 };
-        missing.iter().fold(0, |hits, missing| hits.saturating_add(missing.golden.hits))
+        missing.iter().fold(0, |hits, missing| hits.saturating_add(missing.golden.unpack().hits))
     }
 
     /// Records that a process is alive, although it counted as ended. It will still bring the missing
@@ -135,7 +138,7 @@ impl DurableCounts {
     pub fn revive(&self) {
         if let ProcessEnd::Lost(missing) = std::mem::take(&mut self.lock().end) {
             for Missing { series, golden } in &missing {
-                series.restore_lost(golden);
+                series.restore_lost(&golden.unpack());
             }
         }
     }
@@ -147,23 +150,11 @@ impl DurableCounts {
 
 impl DurableEntry {
     fn add(&mut self, series: &Arc<Series>, golden: &GoldenMetrics) {
-        let nothing = || DurableEndpoint { series: Arc::clone(series), packed: Box::default() };
+        let nothing = || DurableEndpoint { series: Arc::clone(series), golden: PackedMetrics::default() };
         let written = self.written.entry(series.number).or_insert_with(nothing);
-        let mut sum = written.golden();
+        let mut sum = written.golden.unpack();
         sum.merge(golden);
-        let mut bytes = Vec::with_capacity(256);
-        codec::write(&sum, &mut bytes);
-        written.packed = bytes.into_boxed_slice();
-    }
-}
-
-impl DurableEndpoint {
-    fn golden(&self) -> GoldenMetrics {
-        let mut golden = GoldenMetrics::default();
-        if !self.packed.is_empty() {
-            codec::add(&self.packed, &mut golden).expect("it was written here");
-        }
-        golden
+        written.golden = PackedMetrics::new(&sum);
     }
 }
 
@@ -177,11 +168,12 @@ impl ProcessEnd {
         };
         let number = series.canonical().number;
         if let Some(Missing { series, golden }) = missing.iter_mut().find(|missing| missing.series.canonical().number == number) {
-            let rest = golden.since(written);
+            let known = golden.unpack();
+            let rest = known.since(written);
             if is_lost {
-                series.restore_lost(&golden.since(&rest));
+                series.restore_lost(&known.since(&rest));
             }
-            *golden = rest;
+            *golden = PackedMetrics::new(&rest);
         }
     }
 }

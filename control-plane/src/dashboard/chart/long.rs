@@ -66,7 +66,7 @@ impl LongCharts {
 
     /// The cached columns of a series, updated to now; `None` without a fresh chart of these names.
     pub fn columns(&self, series: &Series, window: Duration, naming: u64, now_ms: u64) -> Option<Columns> {
-        let drawn = self.drawn(&(series.id.clone(), window), naming, now_ms)?;
+        let drawn = self.drawn(&(series.id.to_string(), window), naming, now_ms)?;
         let chart = &drawn.chart;
         Some(Columns {
             from_ms: chart.from_ms,

@@ -1,6 +1,6 @@
 //! The texts and numbers of the map's boxes and curves.
 
-use mesh::stable_hash::short_id;
+use mesh::stable_hash::ShortId;
 use serde::Serialize;
 
 use crate::dashboard::map::choice;
@@ -97,7 +97,7 @@ impl NodeCells {
     /// The live values of the box of a service or a caller.
     pub(super) fn of(caller: &MapCaller, mesh: &ServiceMap, place: GridCell, span: DisplayWindow) -> Self {
         let (x, y) = corner(place);
-        let id = short_id('n', key(caller).bytes());
+        let id = ShortId::new(b'n', key(caller).bytes()).to_string();
         let place = format!("translate({x:.0} {y:.0})");
         let MapCaller::Service(name) = caller else {
             let words = if *caller == MapCaller::Outside { "unknown callers" } else { "unattributed" };
@@ -157,7 +157,7 @@ impl EdgeCells {
             format!("{}/s{failing}{}", number::rate(edge.rps), if off.is_empty() { String::new() } else { format!(" · {off}") });
         Self {
             kind: "row",
-            id: short_id('w', format!("{}\u{0}{to}", key(&edge.from)).bytes()),
+            id: ShortId::new(b'w', format!("{}\u{0}{to}", key(&edge.from)).bytes()).to_string(),
             path,
             // Ten times the traffic adds 1.5 to the stroke width.
             width: format!("{:.1}", 1.2 + 1.5 * (1.0 + edge.rps).log10()),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::mesh::stable_hash::short_id;
+use ::mesh::stable_hash::ShortId;
 
 use crate::dashboard::map::cells::{EdgeCells, NodeCells, keys};
 use crate::dashboard::map::choice::MapView;
@@ -87,7 +87,7 @@ impl Picture {
             .iter()
             .filter(|edge| !edge.cells.path.is_empty())
             .map(|edge| format!("{}{}", edge.cells.id, edge.cells.path));
-        short_id('s', places.chain(paths).flat_map(String::into_bytes))
+        ShortId::new(b's', places.chain(paths).flat_map(String::into_bytes)).to_string()
     }
 }
 

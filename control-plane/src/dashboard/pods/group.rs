@@ -2,7 +2,7 @@
 
 use format::label::service_label;
 use format::number;
-use mesh::stable_hash::short_id;
+use mesh::stable_hash::ShortId;
 
 use crate::dashboard::heading::HeadingCells;
 use crate::query::snapshot::PodRow;
@@ -47,6 +47,6 @@ impl Grouping {
             Self::Service | Self::Node => common,
         };
         let title = format!("{name}, {}", number::plural(pods, "pod", "pods"));
-        Some(HeadingCells::new(short_id('g', common.bytes()), title))
+        Some(HeadingCells::new(ShortId::new(b'g', common.bytes()).to_string(), title))
     }
 }

@@ -1,7 +1,7 @@
 //! One pod's row: every cell as formatted text.
 
 use mesh::report::Resources;
-use mesh::stable_hash::short_id;
+use mesh::stable_hash::ShortId;
 use serde::Serialize;
 
 use crate::counts::fleet::pod::RefusedMessage;
@@ -103,7 +103,7 @@ impl PodCells {
         let is_behind = is_behind(pod);
         Self {
             kind: "row",
-            id: short_id('p', identity(pod).bytes()),
+            id: ShortId::new(b'p', identity(pod).bytes()).to_string(),
             name: workload.pod.clone(),
             href: format!("./?service={}", encoded(&service)),
             place: if workload.node.is_empty() { service } else { format!("{service} · {}", workload.node) },

@@ -81,7 +81,7 @@ fn addresses_of_pods_are_named_by_service_and_no_hit_is_missing() {
     assert_eq!(describe(&called_by), expected);
     assert_eq!((called_by.sum.calls.hits, called_by.unknown_hits), (67, 0));
     let all = CalledBy::from_all(&fleet, &timeline, &Namespaces::All, NOW_MS);
-    assert_eq!(describe(&all[&series(&timeline).id]), expected);
+    assert_eq!(describe(&all[&*series(&timeline).id]), expected);
     let share: f64 = called_by.callers.iter().map(|caller| caller.received.share_lately_of(called_by.sum)).sum();
     assert!((share - 1.0).abs() < 1e-9);
     drop(callers);

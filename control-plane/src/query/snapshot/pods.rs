@@ -44,9 +44,9 @@ impl FleetView {
     }
 
     fn count(&mut self, at: usize, has_left: bool, counted: &EndpointCounts) {
-        self.counted.insert((at, counted.series.number));
+        self.counted.insert((at, counted.series().number));
         if !has_left {
-            self.orphaned.insert(counted.series.number);
+            self.orphaned.insert(counted.series().number);
         }
     }
 
@@ -54,13 +54,13 @@ impl FleetView {
     /// for all endpoints of a service. `None` if the endpoint needs a list of its own.
     pub(super) fn usual(&self, series: &Series) -> Option<Arc<[Serving]>> {
         let is_usual = !series.endpoint.is_other() && !self.orphaned.contains(&series.number);
-        let copies = self.roster.service(&series.namespace, &series.service).filter(|_| is_usual)?;
+        let copies = self.roster.service(series.namespace(), series.service()).filter(|_| is_usual)?;
         Some(copies.default_serving(&self.seen))
     }
 
     /// Whether a pod protects the endpoint, so that no rule may turn it off.
     pub(super) fn protect(&self, series: &Series) -> bool {
-        let copies = self.roster.service(&series.namespace, &series.service);
+        let copies = self.roster.service(series.namespace(), series.service());
         let mut lists = copies.into_iter().flat_map(|copies| &copies.protected);
         lists.any(|list| list.iter().any(|path| path == series.endpoint.route()))
     }
@@ -74,7 +74,7 @@ impl FleetView {
     /// may reach any of them, and those that counted it and fell silent. A pod that has sent a Bye
     /// serves nothing.
     pub(super) fn serving<'a>(&'a self, series: &'a Series) -> impl Iterator<Item = &'a PodView> {
-        self.places(&series.namespace, &series.service).iter().filter_map(move |at| {
+        self.places(series.namespace(), series.service()).iter().filter_map(move |at| {
             let pod = &self.seen[*at];
             let is_there = match pod.state {
                 PodState::Gone => !pod.has_left && self.counted.contains(&(*at, series.number)),

@@ -64,8 +64,8 @@ impl<'a> Switches<'a> {
 
     /// The rules for an endpoint, alone or under a prefix; `None` if there never was one.
     fn commands<'b>(&'b self, series: &'b Series, pods: &FleetView) -> Option<Cow<'b, Commands<'b>>> {
-        let own = self.endpoints.get(&(&*series.namespace, &*series.service, &series.endpoint)).map(Cow::Borrowed);
-        let Some(prefixes) = self.prefixes.get(&(&*series.namespace, &*series.service)) else { return own };
+        let own = self.endpoints.get(&(series.namespace(), series.service(), &series.endpoint)).map(Cow::Borrowed);
+        let Some(prefixes) = self.prefixes.get(&(series.namespace(), series.service())) else { return own };
         if series.endpoint.is_other() {
             return own;
         }
@@ -119,7 +119,7 @@ impl Commands<'_> {
     }
 
     fn switch(&self, series: &Series, pods: &FleetView) -> Switch {
-        let copies = pods.of_service(&series.namespace, &series.service);
+        let copies = pods.of_service(series.namespace(), series.service());
         if series.endpoint.is_other() {
             return Switch::Unavailable;
         }
@@ -128,7 +128,7 @@ impl Commands<'_> {
             if Effect::from_status(&status) != Effect::InForce {
                 return Switch::TurningOff(status);
             }
-            let connected = pods.of_service(&series.namespace, &series.service).filter(|copy| copy.connected_ms.is_some());
+            let connected = pods.of_service(series.namespace(), series.service()).filter(|copy| copy.connected_ms.is_some());
             let (off, of) =
                 connected.fold((0, 0), |(off, of), copy| (off + usize::from(self.obeyed_by(copy) == ServingState::Off), of + 1));
             // Pods that are not connected may still serve, but that is unknown: only connected pods

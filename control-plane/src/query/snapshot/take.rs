@@ -126,9 +126,9 @@ impl Stretches {
         };
         let has_failed = now.failures() > 0 || before.failures() > 0;
         EndpointRow {
-            id: series.id.clone(),
-            namespace: series.namespace.clone(),
-            service: series.service.clone(),
+            id: series.id.to_string(),
+            namespace: series.namespace().to_owned(),
+            service: series.service().to_owned(),
             endpoint: series.endpoint.clone(),
             is_file: series.is_file(),
             now,

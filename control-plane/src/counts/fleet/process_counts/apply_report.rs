@@ -1,5 +1,7 @@
 //! Adds the reports of a pod to its counts: a lost or repeated report changes no total.
 
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use mesh::endpoint::Endpoint;
 use mesh::report::{Coverage, EndpointReport, Report};
 use mesh::workload::Workload;
@@ -116,7 +118,8 @@ impl ProcessCounts {
     ) -> u64 {
         // This process has not counted what the snapshot leaves out, so the table never outgrows
         // one report.
-        let mut before = std::mem::take(&mut self.endpoints);
+        let exact = IndexMap::with_capacity_and_hasher(endpoints.len(), RandomState::default());
+        let mut before = std::mem::replace(&mut self.endpoints, exact);
         let origin = self.origin;
         let mut hits = 0;
         for row in endpoints {

@@ -1,5 +1,6 @@
 //! Endpoint counts: what one process has counted on one endpoint, and what is new in a report of it.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -13,19 +14,18 @@ use crate::counts::fleet::endpoint_callers::{CallerCounts, EndpointCallers};
 use crate::counts::timeline::Timeline;
 use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::news::news;
+use crate::counts::timeline::quota::CountQuota;
 use crate::counts::timeline::recent_minutes::{RecentMinutes, RecentTotals};
+use crate::counts::timeline::resting_counts::{RestingCounts, RestingParts};
 use crate::counts::timeline::series::Series;
 use crate::model::reporter::Reporter;
 
-/// The counts of one endpoint of one pod.
+/// The counts of one endpoint of one pod. An endpoint that was reported once takes two hundred bytes: a hostile sidecar
+/// may name thousands.
 #[derive(Debug)]
 pub struct EndpointCounts {
-    /// The series that sums it over the pods.
-    pub series: Arc<Series>,
-    in_flight: InFlight,
-    totals: GoldenMetrics,
-    /// `None` if there are no recent requests, or no room.
-    recent: Option<Box<RecentMinutes>>,
+    series: SeriesInFlight,
+    counted: CountedState,
     /// `None` if no callers were reported, or there is no room.
     callers: Option<Box<EndpointCallers>>,
     /// Callers that the series has kept since the process ended; a process that comes back reports
@@ -33,9 +33,26 @@ pub struct EndpointCounts {
     past_callers: Option<Box<Callers>>,
 }
 
-/// One pod's share of the requests in flight; subtracted when it is dropped.
+/// How the counts are held.
 #[derive(Debug)]
-struct InFlight {
+enum CountedState {
+    /// In few bytes, until more is counted.
+    Resting(RestingCounts),
+    /// Ready for more.
+    Open(Box<OpenTotals>),
+}
+
+#[derive(Debug, Default)]
+struct OpenTotals {
+    totals: GoldenMetrics,
+    /// `None` if there are no recent requests, or no room.
+    recent: Option<Box<RecentMinutes>>,
+}
+
+/// The series that sums an endpoint over the pods, and one pod's share of its requests in flight; that is subtracted
+/// when it is dropped.
+#[derive(Debug)]
+struct SeriesInFlight {
     series: Arc<Series>,
     count: u32,
 }
@@ -68,25 +85,30 @@ impl EndpointCounts {
 
     /// Zero counts, in this series.
     pub(super) fn with_series(series: Arc<Series>) -> Self {
-        let in_flight = InFlight { series: Arc::clone(&series), count: 0 };
-        Self { series, in_flight, totals: GoldenMetrics::default(), recent: None, callers: None, past_callers: None }
+        let series = SeriesInFlight { series, count: 0 };
+        Self { series, counted: CountedState::Resting(RestingCounts::default()), callers: None, past_callers: None }
+    }
+
+    /// The series that sums it over the pods.
+    pub fn series(&self) -> &Arc<Series> {
+        &self.series.series
     }
 
     /// Sets the totals without counting them: the timeline has them from elsewhere.
-    pub(super) fn resume(&mut self, totals: GoldenMetrics) {
-        self.totals = totals;
+    pub(super) fn resume(&mut self, totals: &GoldenMetrics) {
+        self.counted = CountedState::at_rest(totals);
     }
 
     /// Applies the totals of a snapshot. Returns the hits that are new.
     pub(super) fn apply_snapshot(&mut self, row: &EndpointReport, span: CountedSpan, timeline: &Timeline) -> u64 {
-        let news = news(&row.golden, &self.totals);
+        let news = news(&row.golden, &self.totals());
         let newest = (news.hits > 0).then(|| Seen::at(span.to_ms));
-        self.record(NewCounts { golden: &news, span, seen: row.seen.or(newest), in_flight: row.in_flight }, timeline);
+        let new = NewCounts { golden: &news, span, seen: row.seen.or(newest), in_flight: row.in_flight };
+        self.record(new, Some(&row.golden));
         let callers = self.past_callers.as_ref().map_or_else(|| row.callers.clone(), |before| row.callers.since(before));
         if let Some(called) = self.callers_mut(&callers, timeline) {
             called.snapshot(callers, span.to_ms);
         }
-        self.totals = row.golden.clone();
         news.hits
     }
 
@@ -94,32 +116,52 @@ impl EndpointCounts {
     pub(super) fn apply_change(&mut self, row: &EndpointReport, span: CountedSpan, timeline: &Timeline) -> u64 {
         let newest = (row.golden.hits > 0).then(|| Seen::at(span.to_ms));
         let seen = newest.into_iter().chain(row.seen).reduce(Seen::and);
-        self.record(NewCounts { golden: &row.golden, span, seen, in_flight: row.in_flight }, timeline);
+        self.record(NewCounts { golden: &row.golden, span, seen, in_flight: row.in_flight }, None);
         if let Some(called) = self.callers_mut(&row.callers, timeline) {
             called.change(&row.callers, span.to_ms);
         }
-        self.totals.merge(&row.golden);
         row.golden.hits
     }
 
-    fn record(&mut self, news: NewCounts<'_>, timeline: &Timeline) {
-        let NewCounts { golden, span, seen, in_flight } = news;
-        self.series.record(span, golden, seen);
-        self.in_flight.set(in_flight);
-        if golden.hits > 0 {
-            self.recent = self.recent.take().or_else(|| RecentMinutes::new(timeline.recent_quota()).map(Box::new));
-            self.recent.iter_mut().for_each(|lately| lately.add(span, golden));
+    /// Counts what is new. The totals grow by it; after a snapshot they are what it says.
+    fn record(&mut self, new: NewCounts<'_>, totals: Option<&GoldenMetrics>) {
+        let NewCounts { golden, span, seen, in_flight } = new;
+        self.series.series.record(span, golden, seen);
+        self.series.set(in_flight);
+        if let CountedState::Resting(resting) = &mut self.counted {
+            if resting.is_empty() {
+                // What a process reports first was not counted before, so it is all of its totals.
+                return *resting = RestingCounts::of_report(span, None, golden);
+            }
+            if golden.is_empty() && totals.is_none_or(|totals| *totals == resting.unpack().totals) {
+                return;
+            }
         }
+        let quota = self.series.series.recent_quota();
+        let open = self.counted.open(quota);
+        match totals {
+            Some(totals) => open.totals.clone_from(totals),
+            None => open.totals.merge(golden),
+        }
+        open.add_recent(span, golden, quota);
     }
 
     /// Takes out the recent counts of an ended process, with their endpoint.
     pub(super) fn take_recent(&mut self) -> Option<(Endpoint, Box<RecentMinutes>)> {
-        self.recent.take().map(|lately| (self.series.canonical().endpoint.clone(), lately))
+        let recent = match &mut self.counted {
+            CountedState::Resting(resting) => {
+                let parts = resting.unpack();
+                *resting = RestingCounts::of_totals(None, &parts.totals);
+                recent_of(&parts)?.keep(self.series.series.recent_quota()).map(Box::new)?
+            }
+            CountedState::Open(open) => open.recent.take()?,
+        };
+        Some((self.series().canonical().endpoint.clone(), recent))
     }
 
     /// The process has ended: its callers pass to the series, where users still see them.
     pub(super) fn end(&mut self) {
-        self.recent = None;
+        self.counted = CountedState::at_rest(&self.totals());
         if let Some(called) = self.callers.take() {
             let before = self.past_callers.get_or_insert_default();
             before.merge(called.total());
@@ -129,7 +171,7 @@ impl EndpointCounts {
     /// The caller statistics, created with the first caller.
     fn callers_mut(&mut self, callers: &Callers, timeline: &Timeline) -> Option<&mut EndpointCallers> {
         if self.callers.is_none() && !callers.is_empty() {
-            self.callers = EndpointCallers::new(Arc::clone(&self.series), timeline.caller_quota()).map(Box::new);
+            self.callers = EndpointCallers::new(Arc::clone(self.series()), timeline.caller_quota()).map(Box::new);
         }
         self.callers.as_deref_mut()
     }
@@ -142,12 +184,10 @@ impl EndpointCounts {
     }
 
     /// Merges the counts of another name; the series are merged already.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.totals.merge(&other.totals);
-        match (&mut self.recent, other.recent) {
-            (Some(lately), Some(more)) => lately.merge(&more),
-            (none, more) => *none = none.take().or(more),
-        }
+    pub(super) fn merge(&mut self, mut other: Self) {
+        let quota = self.series.series.recent_quota();
+        let more = std::mem::take(other.counted.open(quota));
+        self.counted.open(quota).merge(more);
         if let Some(before) = &other.past_callers {
             self.past_callers.get_or_insert_default().merge(before);
         }
@@ -155,49 +195,106 @@ impl EndpointCounts {
             (Some(called), Some(more)) => called.merge(*more),
             (none, more) => *none = none.take().or(more),
         }
-        self.in_flight.set(self.in_flight.count.saturating_add(other.in_flight.count));
+        self.series.set(self.series.count.saturating_add(other.series.count));
     }
 
     /// Without a stream, the requests in flight are unknown: they are set to zero.
     pub(super) fn reset_in_flight(&mut self) {
-        self.in_flight.set(0);
+        self.series.set(0);
     }
 
     /// Bytes that its counts take, without the callers, of which there are few.
     pub(super) fn bytes(&self) -> usize {
-        self.totals.weight() + self.recent.as_ref().map_or(0, |lately| lately.bytes())
+        match &self.counted {
+            CountedState::Resting(resting) => resting.bytes(),
+            CountedState::Open(open) => open.totals.weight() + open.recent.as_ref().map_or(0, |lately| lately.bytes()),
+        }
     }
 
-    /// Its series, and all that the process has reported of it.
-    pub(super) fn reported(&self) -> (&Arc<Series>, &GoldenMetrics) {
-        (&self.series, &self.totals)
-    }
-
-    /// Hits of the process.
-    pub(super) fn hits(&self) -> u64 {
-        self.totals.hits
+    /// All that the process has reported of it.
+    pub(super) fn totals(&self) -> Cow<'_, GoldenMetrics> {
+        match &self.counted {
+            CountedState::Resting(resting) => Cow::Owned(resting.unpack().totals),
+            CountedState::Open(open) => Cow::Borrowed(&open.totals),
+        }
     }
 
     /// Recent counts of a process that has run since `since_ms`; `None` if there are none or they
     /// are unknown.
     pub(super) fn recent(&self, since_ms: u64, now_ms: u64) -> Option<RecentTotals> {
-        self.recent.as_ref().map(|lately| lately.recent(since_ms, now_ms))
+        match &self.counted {
+            CountedState::Resting(resting) => Some(recent_of(&resting.unpack())?.recent(since_ms, now_ms)),
+            CountedState::Open(open) => open.recent.as_ref().map(|lately| lately.recent(since_ms, now_ms)),
+        }
     }
 
     /// Frees the memory of counts that are no longer recent.
     pub(super) fn expire(&mut self, now_ms: u64) {
-        self.recent.take_if(|lately| lately.is_expired(now_ms));
+        if let CountedState::Open(open) = &mut self.counted {
+            open.recent.take_if(|lately| lately.is_expired(now_ms));
+            if open.recent.is_none() {
+                self.counted = CountedState::at_rest(&self.totals());
+            }
+        }
     }
 }
 
-impl InFlight {
+impl CountedState {
+    /// Totals without anything recent.
+    fn at_rest(totals: &GoldenMetrics) -> Self {
+        Self::Resting(RestingCounts::of_totals(None, totals))
+    }
+
+    /// Makes the counts ready for more.
+    fn open(&mut self, quota: &Arc<CountQuota>) -> &mut OpenTotals {
+        if let Self::Resting(resting) = self {
+            let parts = resting.unpack();
+            let recent = recent_of(&parts).and_then(|recent| recent.keep(quota)).map(Box::new);
+            *self = Self::Open(Box::new(OpenTotals { totals: parts.totals, recent }));
+        }
+        match self {
+            Self::Open(open) => open,
+            Self::Resting(_) => unreachable!("it was opened above"),
+        }
+    }
+}
+
+/// The recent minutes of counts at rest; `None` if nothing is recent.
+fn recent_of(resting: &RestingParts) -> Option<RecentMinutes> {
+    let span = resting.span.filter(|_| resting.totals.hits > 0)?;
+    let mut recent = RecentMinutes::default();
+    recent.add(span, &resting.totals);
+    Some(recent)
+}
+
+impl OpenTotals {
+    fn add_recent(&mut self, span: CountedSpan, golden: &GoldenMetrics, quota: &Arc<CountQuota>) {
+        if golden.hits == 0 {
+            return;
+        }
+        if self.recent.is_none() {
+            self.recent = RecentMinutes::default().keep(quota).map(Box::new);
+        }
+        self.recent.iter_mut().for_each(|lately| lately.add(span, golden));
+    }
+
+    fn merge(&mut self, other: Self) {
+        self.totals.merge(&other.totals);
+        match (&mut self.recent, other.recent) {
+            (Some(lately), Some(more)) => lately.merge(&more),
+            (none, more) => *none = none.take().or(more),
+        }
+    }
+}
+
+impl SeriesInFlight {
     fn set(&mut self, count: u32) {
         self.series.in_flight_changed(self.count, count);
         self.count = count;
     }
 }
 
-impl Drop for InFlight {
+impl Drop for SeriesInFlight {
     fn drop(&mut self) {
         self.set(0);
     }

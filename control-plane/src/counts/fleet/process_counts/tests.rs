@@ -78,7 +78,7 @@ proptest! {
         let now_ms = NOW_MS + 60_000;
         let last = report(1, Coverage::Snapshot, truth.clone());
         counts.absorb(&last, &workload, ReportArrival { now_ms, age_ms: 0, life_ms: 0 }, &timeline).unwrap();
-        let series = counts.endpoints().next().unwrap().series.clone();
+        let series = counts.endpoints().next().unwrap().series().clone();
         prop_assert_eq!(series.totals(), truth.clone());
         let hour = series.between(TimeRange::last(Duration::from_secs(3600), now_ms));
         prop_assert_eq!((hour.hits, hour.total_us), (truth.hits, truth.total_us));
@@ -96,7 +96,7 @@ fn the_longest_exchange_is_not_counted_again_after_a_reconnection() {
     let later_ms = NOW_MS + 100_000;
     counts.absorb(&report(1, Coverage::Snapshot, exchanges(&[900_000, 10])), &workload, arrival(later_ms), &timeline).unwrap();
 
-    let series = &counts.endpoints().next().unwrap().series;
+    let series = counts.endpoints().next().unwrap().series();
     let minute = series.between(TimeRange::last(Duration::from_secs(60), later_ms));
     assert!(minute.max_us <= 11, "{}", minute.max_us);
     assert_eq!(series.totals().max_us, 900_000);
@@ -121,11 +121,14 @@ fn what_rules_have_done_takes_a_share_of_the_memory_until_it_is_reported_no_more
     let totals = |rules: usize| vec![RuleTotals { rule: "r".into(), sides: sides.clone(), ..RuleTotals::default() }; rules];
     let with = |seq, coverage, rules| Report { rules: totals(rules), ..report(seq, coverage, exchanges(&[10])) };
     counts.absorb(&with(1, Coverage::Snapshot, 0), &workload, arrival, &timeline).unwrap();
+    let at_rest = counts.bytes();
+    counts.absorb(&with(2, Coverage::Change, 0), &workload, arrival, &timeline).unwrap();
     let without = counts.bytes();
+    assert!(at_rest < without / 8, "{at_rest} bytes of one report, {without} of two");
 
-    counts.absorb(&with(2, Coverage::Change, 8), &workload, arrival, &timeline).unwrap();
+    counts.absorb(&with(3, Coverage::Change, 8), &workload, arrival, &timeline).unwrap();
     assert!(counts.bytes() - without > 8 * 2 * 2500, "{} after {without}", counts.bytes());
-    let refused = counts.absorb(&with(3, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
+    let refused = counts.absorb(&with(4, Coverage::Change, 1400), &workload, arrival, &timeline).unwrap_err();
     assert!(matches!(refused, Uncountable::TooHeavy { .. }), "{refused:?}");
     counts.begin_stream();
     counts.absorb(&with(1, Coverage::Snapshot, 8), &workload, arrival, &timeline).unwrap();

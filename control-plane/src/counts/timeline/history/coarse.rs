@@ -2,9 +2,9 @@
 
 use mesh::golden::GoldenMetrics;
 
+use crate::counts::packed_metrics::PackedMetrics;
 use crate::counts::timeline::apportion::Fraction;
 use crate::counts::timeline::counted_span::CountedSpan;
-use crate::counts::timeline::ring::{packed, unpack};
 use crate::counts::timeline::time_range::TimeRange;
 
 /// Entries kept. After a disconnect of a minute, a fleet sends one long report per pod. Over this
@@ -25,7 +25,7 @@ pub(super) struct Coarse {
 struct CoarseEntry {
     from_ms: u64,
     to_ms: u64,
-    packed: Box<[u8]>,
+    golden: PackedMetrics,
 }
 
 impl Coarse {
@@ -41,7 +41,7 @@ impl Coarse {
         if golden == GoldenMetrics::default() {
             return;
         }
-        self.insert(CoarseEntry { from_ms: at_ms, to_ms, packed: packed(&golden) });
+        self.insert(CoarseEntry { from_ms: at_ms, to_ms, golden: PackedMetrics::new(&golden) });
         if self.entries.len() > ENTRIES_MAX {
             self.join_closest();
         }
@@ -59,14 +59,14 @@ impl Coarse {
             let (from_ms, to_ms) = (range.from_ms.max(entry.from_ms), range.to_ms.min(entry.to_ms));
             let of = entry.to_ms - entry.from_ms;
             let part = Fraction { from: from_ms - entry.from_ms, to: to_ms - entry.from_ms, of };
-            see(TimeRange { from_ms, to_ms }, &part.metrics(&entry.golden()));
+            see(TimeRange { from_ms, to_ms }, &part.metrics(&entry.golden.unpack()));
         }
     }
 
     /// Adds the entries of another collection.
     pub(super) fn merge(&mut self, other: &Self) {
         for entry in &other.entries {
-            self.add(CountedSpan { from_ms: entry.from_ms, to_ms: entry.to_ms }, 0, &entry.golden());
+            self.add(CountedSpan { from_ms: entry.from_ms, to_ms: entry.to_ms }, 0, &entry.golden.unpack());
         }
     }
 
@@ -76,7 +76,7 @@ impl Coarse {
         let (before, mut bytes) = (self.entries.len(), 0);
         self.entries.retain(|entry| {
             let stays = entry.to_ms > from_ms && entry.to_ms <= until_ms;
-            bytes += if stays { 0 } else { entry.packed.len() };
+            bytes += if stays { 0 } else { entry.golden.bytes() };
             stays
         });
         if self.entries.len() != before {
@@ -98,7 +98,7 @@ impl Coarse {
 
     fn insert(&mut self, entry: CoarseEntry) {
         let place = self.entries.partition_point(|known| known.from_ms <= entry.from_ms);
-        self.bytes += entry.packed.len();
+        self.bytes += entry.golden.bytes();
         self.revisions += 1;
         self.entries.reserve_exact(1);
         self.entries.insert(place, entry);
@@ -109,18 +109,14 @@ impl Coarse {
         let spans = |pair: &[CoarseEntry]| pair[0].to_ms.max(pair[1].to_ms) - pair[0].from_ms;
         let Some(place) = (1..self.entries.len()).min_by_key(|place| spans(&self.entries[place - 1..=*place])) else { return };
         let (later, earlier) = (self.entries.remove(place), self.entries.remove(place - 1));
-        self.bytes -= later.packed.len() + earlier.packed.len();
-        let mut golden = earlier.golden();
-        unpack(&later.packed, &mut golden);
-        self.insert(CoarseEntry { from_ms: earlier.from_ms, to_ms: earlier.to_ms.max(later.to_ms), packed: packed(&golden) });
-    }
-}
-
-impl CoarseEntry {
-    fn golden(&self) -> GoldenMetrics {
-        let mut golden = GoldenMetrics::default();
-        unpack(&self.packed, &mut golden);
-        golden
+        self.bytes -= later.golden.bytes() + earlier.golden.bytes();
+        let mut golden = earlier.golden.unpack();
+        later.golden.add_to(&mut golden);
+        self.insert(CoarseEntry {
+            from_ms: earlier.from_ms,
+            to_ms: earlier.to_ms.max(later.to_ms),
+            golden: PackedMetrics::new(&golden),
+        });
     }
 }
 

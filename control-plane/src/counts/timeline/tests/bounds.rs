@@ -108,14 +108,14 @@ fn one_address_cannot_take_the_series_of_the_others() {
 
 #[test]
 fn invented_latencies_take_no_more_than_the_quota() {
-    let slot_room = Quota::new(QuotaLimits { per_share: 1 << 20, in_total: 1 << 30, small: 64 << 10 });
+    let slot_room = Quota::new(QuotaLimits { per_share: 256 << 10, in_total: 1 << 30, small: 64 << 10 });
     let timeline = Timeline { slot_quota: slot_room, ..Timeline::new(START_MS) };
     let wide = wide();
     let mut second = 0;
-    // Each row of such a report is about sixty bytes on the wire, and its slot takes hardly more.
+    // Each row of such a report is about sixty bytes on the wire, and its slot takes fewer.
     while timeline.slot_quota().refused.so_far() == 0 {
         second += 1;
-        assert!(second < 60, "an hour of it would take three hundred megabytes");
+        assert!(second < 60, "an hour of it would take twelve megabytes");
         for route in 0..1024 {
             let series = timeline.series(SHOP, &Endpoint::named("GET", &format!("/{route}")).unwrap());
             series.record(at(START_MS + second * 1000), &wide, None);

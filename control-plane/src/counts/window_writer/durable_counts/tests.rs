@@ -53,7 +53,7 @@ proptest! {
         is_back in prop::bool::ANY,
     ) {
         let timeline = Timeline::new(NOW_MS);
-        let (series, durable_counts) = (series(&timeline, "/a"), DurableCounts::with_mark(1, []));
+        let (series, durable_counts) = (series(&timeline, "/a"), DurableCounts::with_mark::<GoldenMetrics>(1, []));
         send(&series, &exchanges(&of_another));
         let (mut reported, mut kept) = (GoldenMetrics::default(), exchanges(&of_another));
         for (took_us, _) in &windows {

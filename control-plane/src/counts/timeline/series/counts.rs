@@ -1,14 +1,14 @@
 //! The counts of one series: the running second is pending, and is added once when it ends or when a reader needs it.
 
-use std::sync::Arc;
-
 use mesh::callers::Callers;
 use mesh::golden::GoldenMetrics;
 use mesh::report::Seen;
 
 use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::history::SeriesHistory;
-use crate::counts::timeline::quota::{QuotaShare, QuotaUse};
+use crate::counts::timeline::quota::QuotaUse;
+use crate::counts::timeline::resting_counts::{RestingCounts, RestingParts};
+use crate::counts::timeline::series::SeriesService;
 
 /// The counts of a series.
 #[derive(Debug)]
@@ -35,16 +35,53 @@ struct Running {
 }
 
 impl SeriesCounts {
-    pub(super) fn new(slots: &Arc<QuotaShare>) -> Self {
-        Self {
+    /// The counts of a series of this service, from those at rest.
+    pub(super) fn from_resting(resting: &RestingCounts, service: &SeriesService) -> Self {
+        let mut counted = Self {
             totals: GoldenMetrics::default(),
             lost: None,
             seen: None,
             history: SeriesHistory::new(),
-            slots: slots.new_use(),
+            slots: service.slots.new_use(),
             running: Running::default(),
             past_callers: Callers::default(),
+        };
+        let RestingParts { span, seen, totals, lost } = resting.unpack();
+        counted.seen = seen;
+        match span {
+            Some(span) => counted.add(span, service.started_ms, &totals),
+            None => counted.totals = totals,
         }
+        counted.lost = (!lost.is_empty()).then(|| Box::new(lost));
+        counted
+    }
+
+    /// The counts at rest, if no more is to be kept than the totals.
+    pub(super) fn rest(&self) -> Option<RestingCounts> {
+        let has_only_totals = self.history.bytes() == 0 && self.past_callers.is_empty();
+        has_only_totals.then(|| {
+            let lost = self.lost.as_deref().cloned().unwrap_or_default();
+            RestingCounts::new(&RestingParts { span: None, seen: self.seen, totals: self.totals.clone(), lost })
+        })
+    }
+
+    /// Adds the times of a first and a last request.
+    pub(super) fn see(&mut self, seen: Option<Seen>) {
+        self.seen = self.seen.into_iter().chain(seen).reduce(Seen::and);
+    }
+
+    /// Adds all counts of another series.
+    pub(super) fn merge(&mut self, mut other: Self) {
+        other.flush();
+        self.flush();
+        self.totals.merge(&other.totals);
+        self.see(other.seen);
+        self.history.merge(&other.history);
+        if let Some(lost) = other.lost {
+            self.lost.get_or_insert_default().merge(&lost);
+        }
+        self.past_callers.merge(&other.past_callers);
+        self.update_quota();
     }
 
     /// Adds counts, spread evenly over the time that they cover, from `since_ms` on.
