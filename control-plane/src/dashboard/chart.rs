@@ -10,6 +10,7 @@ pub mod heatmap;
 pub mod line;
 pub mod log_axis;
 pub mod long;
+pub mod pod_starts;
 pub mod stacked;
 pub mod threshold_crossings;
 pub mod ticks;

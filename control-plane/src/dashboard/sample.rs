@@ -169,6 +169,8 @@ fn pod(name: &str, state: PodState, last_message_ms: u64) -> PodRow {
         epoch: 1,
         claimants: 1,
         state,
+        started_ms: NOW_MS - 3_600_000,
+        version_before: None,
         connected_ms: Some(NOW_MS - 3_600_000),
         last_message_ms,
         resources: Some(Resources {

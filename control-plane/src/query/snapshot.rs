@@ -122,6 +122,10 @@ pub struct PodRow {
     pub claimants: u32,
     /// Whether it reports.
     pub state: PodState,
+    /// When its present process started, milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// The sidecar's version in the process that the present one has replaced; `None` if it replaced none.
+    pub version_before: Option<String>,
     /// When its stream began, milliseconds since the Unix epoch; `None` if it has none now.
     pub connected_ms: Option<u64>,
     /// When its last message arrived, milliseconds since the Unix epoch.

@@ -13,6 +13,7 @@ mod harness;
 mod history;
 mod hostile;
 mod pins;
+mod pod_starts;
 mod ranges;
 mod rules;
 mod service_accounts;

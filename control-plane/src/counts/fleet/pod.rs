@@ -46,6 +46,10 @@ pub struct PodView {
     pub epoch: u64,
     /// When its first known process started, milliseconds since the Unix epoch.
     pub began_ms: u64,
+    /// When its present process started, by our clock, milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// The sidecar's version in the process that the present one has replaced; `None` if it replaced none.
+    pub version_before: Option<String>,
     /// When its open stream began, milliseconds since the Unix epoch; `None` if there is none.
     pub connected_ms: Option<u64>,
     /// When its last message arrived, milliseconds since the Unix epoch.
@@ -77,6 +81,10 @@ pub(crate) struct PodFields {
     pub(crate) protected: Arc<[String]>,
     /// When its first process started, milliseconds since the Unix epoch.
     pub(crate) began_ms: u64,
+    /// When the present process started, as its first stream said; the same whenever it attaches again.
+    pub(crate) started_ms: u64,
+    /// The sidecar's version in the process before this one, if there was one.
+    pub(crate) version_before: Option<String>,
     /// When the present process started, by our clock; `None` if it does not report its uptime.
     pub(crate) process_began_ms: Option<u64>,
     /// How far the pod's clock differs from ours.
@@ -164,10 +172,13 @@ impl PodFields {
 impl Pod {
     /// A pod that is just attaching, with the known counts of its process.
     pub(crate) fn new(greeting: &Greeting, counts: ProcessCounts, now_ms: u64) -> Self {
+        let began_ms = began_ms(greeting, now_ms);
         Self(Mutex::new(PodFields {
             workload: Arc::new(greeting.workload.clone()),
             protected: greeting.protected.clone().into(),
-            began_ms: began_ms(greeting, now_ms),
+            began_ms,
+            started_ms: began_ms,
+            version_before: None,
             process_began_ms: None,
             skew: None,
             epoch: greeting.epoch,
@@ -246,6 +257,8 @@ impl Pod {
             has_left: fields.has_left,
             epoch: fields.epoch,
             began_ms: fields.began_ms,
+            started_ms: fields.started_ms,
+            version_before: fields.version_before.clone(),
             connected_ms: fields.stream.as_ref().map(|link| link.connected_ms),
             last_message_ms: fields.last_message_ms,
             resources: fields.resources,
@@ -312,7 +325,7 @@ impl PodFields {
 }
 
 /// When a process started: by its uptime, or by its own clock, which may be ahead of ours.
-fn began_ms(greeting: &Greeting, now_ms: u64) -> u64 {
+pub(crate) fn began_ms(greeting: &Greeting, now_ms: u64) -> u64 {
     let by_uptime = greeting.uptime.map(|uptime| now_ms.saturating_sub(uptime.as_millis() as u64));
     by_uptime.unwrap_or((greeting.epoch / 1_000_000).min(now_ms))
 }

@@ -12,7 +12,7 @@ use proto::convert::windows::PackedWindow;
 use tokio_util::sync::CancellationToken;
 
 use crate::counts::fleet::not_attached::NotAttached;
-use crate::counts::fleet::pod::{OpenStream, Pod, PodFields, RefusedMessage, ServiceEvents};
+use crate::counts::fleet::pod::{OpenStream, Pod, PodFields, RefusedMessage, ServiceEvents, began_ms};
 use crate::counts::fleet::process_counts::ProcessCounts;
 use crate::counts::fleet::process_counts::apply_report::{Absorbed, Uncountable};
 use crate::counts::fleet::process_counts::rate_check::ReportArrival;
@@ -64,6 +64,8 @@ impl StreamSession {
             fields.past.add(ended.take_recent());
             before = Some((process, ended));
             fields.receipts = Arc::default();
+            fields.started_ms = began_ms(&greeting, now_ms);
+            fields.version_before = Some(fields.workload.version.clone());
         }
         fields.refused = (0, 0);
         if let Some(older) = fields.stream.take() {

@@ -55,6 +55,23 @@ fn only_the_newest_stream_speaks_for_a_pod() {
 }
 
 #[test]
+fn a_process_has_one_start_however_often_it_attaches_and_the_next_one_knows_the_version_before() {
+    let fleet = Fleet::new(Duration::from_secs(1));
+    let attach = |epoch: u64, session: u32, (uptime_s, version): (u64, &str), now_ms: u64| {
+        let mut greeting = greeting("a", epoch, session);
+        (greeting.uptime, greeting.workload.version) = (Some(Duration::from_secs(uptime_s)), version.into());
+        drop(fleet.attach(greeting, now_ms).unwrap());
+        let seen = fleet.pods()[0].view(now_ms);
+        (seen.began_ms, seen.started_ms, seen.version_before)
+    };
+    assert_eq!(attach(5, 1, (60, "0.1.0"), NOW_MS), (NOW_MS - 60_000, NOW_MS - 60_000, None));
+    // The uptime is a second off: the stream took its time.
+    assert_eq!(attach(5, 2, (69, "0.1.0"), NOW_MS + 10_000), (NOW_MS - 60_000, NOW_MS - 60_000, None));
+    let restarted = attach(6, 1, (2, "0.2.0"), NOW_MS + 20_000);
+    assert_eq!(restarted, (NOW_MS - 60_000, NOW_MS + 18_000, Some("0.1.0".into())));
+}
+
+#[test]
 fn a_pod_is_silent_then_gone_then_forgotten() {
     let fleet = Fleet::new(Duration::from_secs(3600));
     drop(fleet.attach(greeting("a", 1, 1), NOW_MS).unwrap());

@@ -1,4 +1,4 @@
-//! Annotations on charts: when a rule or a limit crossing began and ended, with author and reason.
+//! Annotations on charts: commands with author and reason, limit crossings, and starts of pods.
 
 use mesh::golden::GoldenMetrics;
 use serde::Serialize;
@@ -15,6 +15,9 @@ use format::{number, time};
 /// Maximum number of annotations on a chart; the newest are kept.
 pub const MARKS_MAX: usize = 6;
 
+/// Maximum number of starts of pods among them, so that a service that scales often hides no command.
+const STARTS_MAX: usize = 3;
+
 /// The longest step of a chart of one hour.
 const SHORT_STEP_MS: u64 = 60_000;
 
@@ -30,7 +33,7 @@ pub struct Mark {
     pub name: String,
     /// Full text: what, who and why.
     pub words: String,
-    /// The CSS kind: `off`, `on`, `bad` or `ok`.
+    /// The CSS kind: `off`, `on`, `bad`, `ok` or `pods`.
     pub kind: &'static str,
 }
 
@@ -67,10 +70,18 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Collects annotations from the audit log, the last hour's outcomes and the columns before.
-    pub fn of<'a>(columns: &Columns, outcomes: &SlotOutcomes, entries: impl Iterator<Item = &'a AuditEntry>) -> Self {
-        let mut marks: Vec<Mark> = entries.filter_map(ruled).chain(crossed(columns, outcomes)).collect();
-        marks.retain(|mark| columns.x(mark.at_ms).is_some());
+    /// Collects annotations from the audit log, the starts of pods (oldest first), the last hour's outcomes and the
+    /// columns before.
+    pub fn of<'a>(
+        columns: &Columns,
+        outcomes: &SlotOutcomes,
+        starts: Vec<Mark>,
+        entries: impl Iterator<Item = &'a AuditEntry>,
+    ) -> Self {
+        let is_on_chart = |mark: &Mark| columns.x(mark.at_ms).is_some();
+        let mut marks: Vec<Mark> = starts.into_iter().filter(is_on_chart).collect();
+        marks.drain(..marks.len().saturating_sub(STARTS_MAX));
+        marks.extend(entries.filter_map(ruled).chain(crossed(columns, outcomes)).filter(is_on_chart));
         marks.sort_by_key(|mark| mark.at_ms);
         marks.drain(..marks.len().saturating_sub(MARKS_MAX));
         let places: Vec<f64> = marks.iter().filter_map(|mark| columns.x(mark.at_ms)).collect();
@@ -207,7 +218,7 @@ mod tests {
     #[test]
     fn rules_and_limits_are_marked_in_the_order_of_time() {
         let entries = [entry(NOW_MS - 60_000, AuditEvent::TurnedOff), entry(NOW_MS - 400_000, AuditEvent::TurnedOff)];
-        let marks = Marks::of(&columns(), &outcomes(), entries.iter());
+        let marks = Marks::of(&columns(), &outcomes(), vec![], entries.iter());
         assert_eq!(marks.on_heatmap, "M488.3 6V278M638.4 6V278", "what happened before is not on the chart");
         assert_eq!(marks.on_stacked, "M488.3 4V154M638.4 4V154");
         assert_eq!((marks.each[0].name.as_str(), marks.each[0].kind), ("5xx over limit", "bad"));
@@ -222,7 +233,7 @@ mod tests {
     #[test]
     fn of_too_many_the_newest_are_marked() {
         let entries: Vec<_> = (0..20).map(|at| entry(NOW_MS - 1000 * at, AuditEvent::Lapsed)).collect();
-        let marks = Marks::of(&columns(), &outcomes(), entries.iter());
+        let marks = Marks::of(&columns(), &outcomes(), vec![], entries.iter());
         assert_eq!(marks.each[5].clock, "14:07:41");
         assert_eq!(
             marks.each.each_ref().map(|mark| mark.y.as_str()),
@@ -230,5 +241,17 @@ mod tests {
             "no name covers another"
         );
         assert_eq!(marks.on_heatmap.matches('M').count(), MARKS_MAX);
+    }
+
+    #[test]
+    fn many_starts_of_pods_hide_no_command() {
+        let start =
+            |ago_s: u64| Mark { at_ms: NOW_MS - ago_s * 1000, name: ago_s.to_string(), words: String::new(), kind: "pods" };
+        let starts = [400, 110, 100, 90, 80].map(start).to_vec();
+        let entries = [entry(NOW_MS - 60_000, AuditEvent::TurnedOff), entry(NOW_MS - 200_000, AuditEvent::TurnedOff)];
+        let marks = Marks::of(&columns(), &outcomes(), starts, entries.iter());
+        let kinds = marks.each.each_ref().map(|mark| (mark.kind, mark.name.as_str()));
+        let (off, over) = (("off", "off, operator"), ("bad", "5xx over limit"));
+        assert_eq!(kinds, [off, over, ("pods", "100"), ("pods", "90"), ("pods", "80"), off], "the newest, in the order of time");
     }
 }

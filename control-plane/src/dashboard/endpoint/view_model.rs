@@ -11,6 +11,7 @@ use crate::dashboard::chart::columns::{COLUMNS_MAX, Columns};
 use crate::dashboard::chart::distribution::{BarCells, SpreadCells};
 use crate::dashboard::chart::heatmap::HeatmapCells;
 use crate::dashboard::chart::log_axis::{AxisLabelCells, NAMES_MAX};
+use crate::dashboard::chart::pod_starts::pod_starts;
 use crate::dashboard::chart::stacked::StackedCells;
 use crate::dashboard::chart::ticks::{TICKS_MAX, TickCells, ticks};
 use crate::dashboard::chart::{distribution, heatmap, stacked};
@@ -33,7 +34,7 @@ use crate::history::request::RememberedExchange;
 use crate::model::audit::AuditEntry;
 use crate::model::switch::Switch;
 use crate::query::callers::CalledBy;
-use crate::query::snapshot::{EndpointRow, Snapshot};
+use crate::query::snapshot::{EndpointRow, PodRow, Snapshot};
 use format::{number, time};
 
 /// The inputs of the view model.
@@ -165,7 +166,9 @@ impl EndpointView {
     /// Builds the view model.
     pub fn at(sight: &ViewSource<'_>) -> Self {
         let ViewSource { row, snapshot, columns, .. } = *sight;
-        let marks = Marks::of(columns, &row.outcomes, sight.entries.iter().copied());
+        let is_of_service = |pod: &&PodRow| (&pod.workload.namespace, &pod.workload.service) == (&row.namespace, &row.service);
+        let starts = pod_starts(snapshot.pods.iter().filter(is_of_service), row.first_seen_ms);
+        let marks = Marks::of(columns, &row.outcomes, starts, sight.entries.iter().copied());
         let (heatmap, octaves) = heatmap::heatmap(columns, sight.zone);
         let (spread, bars) = distribution::spread(&row.now);
         let copies = Copies::of(row, snapshot, sight.lately);

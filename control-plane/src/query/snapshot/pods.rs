@@ -113,6 +113,8 @@ fn row(pod: PodView) -> PodRow {
         epoch: pod.epoch,
         claimants: 0,
         state: pod.state,
+        started_ms: pod.started_ms,
+        version_before: pod.version_before,
         connected_ms: pod.connected_ms,
         last_message_ms: pod.last_message_ms,
         resources: pod.resources,
