@@ -71,6 +71,7 @@ fn columns() -> [Column<Pod>; 15] {
 
 fn state(pod: &Pod) -> Cell {
     match &pod.state {
+        PodState::Reporting if pod.claimants > 1 => Cell::new(format!("{} processes", pod.claimants)).toned(Tone::Red),
         PodState::Reporting if is_near_limit(pod) => Cell::new("near memory limit").toned(Tone::Amber),
         PodState::Reporting => Cell::new("reporting"),
         PodState::Silent => Cell::new("silent").toned(Tone::Red),
@@ -127,4 +128,17 @@ pub(crate) fn is_clock_wrong(pod: &Pod) -> bool {
 
 fn missing() -> Cell {
     Cell::new(number::MISSING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_uid_that_two_processes_have_is_shown_instead_of_a_healthy_state() {
+        assert_eq!(state(&sample::pod("a")), Cell::new("reporting"));
+        let twice = Pod { claimants: 2, ..sample::pod("a") };
+        assert_eq!(state(&twice), Cell::new("2 processes").toned(Tone::Red));
+    }
 }

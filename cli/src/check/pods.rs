@@ -45,6 +45,12 @@ fn judge(pods: &Pods, findings: &mut Findings) {
         );
     }
     each(&of(&|pod| is_near_limit(pod)), findings, "near the memory limit", "raise the limit, or look for what fills it");
+    each(
+        &of(&|pod| pod.claimants > 1),
+        findings,
+        "reporting under a POD_UID that another process has, too",
+        "give each pod a POD_UID of its own, or look for what pretends to be it: the requests of every process are counted",
+    );
     let is_throttled = |pod: &Pod| pod.resources.is_some_and(|used| used.throttled_milli >= THROTTLED_MILLI);
     each(&of(&is_throttled), findings, "waiting for the processor, their limit is used up", "raise the limit of cpu");
     each(
@@ -149,6 +155,7 @@ mod tests {
         for (strange, word) in [
             (Pod { resources: Some(used), ..pod("x") }, "near the memory limit, 1 pod: x"),
             (Pod { resources: Some(used), ..pod("x") }, "waiting for the processor"),
+            (Pod { claimants: 2, ..pod("x") }, "reporting under a POD_UID that another process has, too, 1 pod: x"),
             (Pod { version: "0.0.1".into(), ..pod("x") }, "another sidecar version"),
             (Pod { clock_offset_ms: Some(-5_001), ..pod("x") }, "with a clock over 5 s off the control plane's, 1 pod: x"),
             (Pod { confirmed: Some(at(2)), ..pod("x") }, "behind in the rules"),

@@ -8,6 +8,7 @@ use mesh::report::Resources;
 use crate::dashboard::order::SortOrder;
 use crate::dashboard::pods::*;
 use crate::dashboard::sample;
+use crate::model::pod::PodState;
 use format::number;
 use format::number::Quantity;
 
@@ -65,6 +66,27 @@ fn what_a_sidecar_has_refused_is_shown_with_its_reasons() {
     let reported = PodsTable::of(&snapshot, &PodsView::default());
     assert!(rows(&reported).iter().any(|pod| pod.refused == "1,201 requests refused: target 1,200, http2 1"));
     assert!(page(&snapshot, "").contains("1,201 requests refused: target 1,200, http2 1"));
+}
+
+#[test]
+fn two_processes_of_one_uid_are_both_rows_and_come_first() {
+    let mut snapshot = sample::snapshot();
+    let mut only = sample::snapshot().pods.remove(0);
+    let workload = Arc::make_mut(&mut only.workload);
+    (workload.pod, workload.pod_uid) = ("legacy-0".into(), "legacy-0".into());
+    (only.resources, snapshot.pods[1].state) = (None, PodState::Reporting);
+    snapshot.pods[0].claimants = 2;
+    let second = PodRow { epoch: 2, ..snapshot.pods[0].clone() };
+    snapshot.pods.extend([only, second]);
+
+    let pods = PodsTable::of(&snapshot, &PodsView::default());
+
+    let rows = rows(&pods);
+    let first: Vec<_> = rows.iter().map(|pod| (pod.name.as_str(), pod.status.as_str(), pod.level)).take(2).collect();
+    assert_eq!(first, [("legacy-1", "2 processes report as this pod", "bad"); 2]);
+    assert_ne!(rows[0].id, rows[1].id, "each has an element of its own");
+    let html = page(&snapshot, "");
+    assert_eq!(html.matches("2 processes report as this pod").count(), 2);
 }
 
 #[test]
