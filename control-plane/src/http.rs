@@ -58,3 +58,16 @@ fn with_peer(mut request: Request) -> Request {
     }
     request
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_peer_has_ten_seconds_for_each_part_of_an_exchange() {
+        let within = [LIMITS.head_within, LIMITS.body_within, LIMITS.write_within];
+        assert_eq!(within, [Duration::from_secs(10); 3]);
+        assert!(LIMITS.connections.of_address < LIMITS.connections.all, "one address cannot take every place");
+        assert!(LIMITS.connections.reserve > 0 && LIMITS.probes.contains(&"/livez"), "probes have places of their own");
+    }
+}

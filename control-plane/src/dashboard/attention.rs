@@ -156,6 +156,7 @@ mod tests {
     use super::*;
     use crate::dashboard::sample;
     use crate::model::recovery_progress::RecoveryWaiting;
+    use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome};
     use crate::model::window::QueryWindow;
 
     fn sample_items(change: impl FnOnce(&mut Snapshot)) -> Vec<(String, String)> {
@@ -216,6 +217,18 @@ mod tests {
             });
             assert!(items[0].1.ends_with(", limit 5 %, since 14:05 UTC"), "{window_s}: {items:?}");
         }
+    }
+
+    #[test]
+    fn what_fails_from_its_first_request_on_says_so() {
+        let items = sample_items(|snapshot| {
+            let failing = snapshot.endpoints.iter_mut().find(|row| row.endpoint.route() == "/api/checkout").unwrap();
+            let mut slots = failing.outcomes.slots.to_vec();
+            slots[..344].fill(SlotOutcome::default());
+            failing.outcomes.began_ms = failing.outcomes.from_ms + 344 * OUTCOME_MS + 3_000;
+            failing.outcomes.slots = slots.into();
+        });
+        assert!(items[0].1.ends_with(", limit 5 %, since its first request, 14:05 UTC"), "{items:?}");
     }
 
     #[test]

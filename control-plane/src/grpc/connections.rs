@@ -169,3 +169,13 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for LimitedConnection<Io> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_without_a_call_has_ten_seconds() {
+        assert_eq!(STREAM_WITHIN, Duration::from_secs(10));
+    }
+}

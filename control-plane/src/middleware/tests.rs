@@ -19,6 +19,9 @@ fn port(token: Option<&str>, public_url: Option<&str>) -> Router {
     let long = || async { "a line of text that says the same again and again\n".repeat(1000) };
     let routes = Router::new()
         .route("/metrics", get(long))
+        .route("/page", get(move || async move { ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], long().await) }))
+        .route("/json", get(move || async move { ([(header::CONTENT_TYPE, "application/json")], long().await) }))
+        .route("/csv", get(move || async move { ([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], long().await) }))
         .route("/static/sitio.css", get(|| async { ([(header::CACHE_CONTROL, "public, max-age=31536000")], "b{}") }))
         .route("/tap/events", get(|| async { ([(header::CONTENT_TYPE, "text/event-stream")], ":\n\n".repeat(1000)) }));
     let token = token.and_then(SecretToken::new);
@@ -79,15 +82,19 @@ async fn a_request_that_names_two_hosts_or_none_is_refused() {
 async fn text_is_compressed_for_those_that_ask_and_streams_of_events_are_not() {
     let mut port = port(None, None);
     let zipped = ("accept-encoding", "gzip, deflate, br");
-    let plain = to_bytes(ask(&mut port, Method::GET, "/metrics", &[HERE]).await.into_body(), 1 << 20).await.unwrap();
-    let answer = ask(&mut port, Method::GET, "/metrics", &[HERE, zipped]).await;
-    assert_eq!(answer.headers()["content-encoding"], "gzip");
-    assert_eq!(answer.headers()["vary"], "accept-encoding");
-    let packed = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-    assert!(packed.len() < plain.len() / 10, "{} of {}", packed.len(), plain.len());
-    let mut unpacked = Vec::new();
-    flate2::read::GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap();
-    assert_eq!(unpacked, plain);
+    for path in ["/metrics", "/page", "/json", "/csv"] {
+        let plain = ask(&mut port, Method::GET, path, &[HERE]).await;
+        assert!(!plain.headers().contains_key("content-encoding"), "{path}");
+        let plain = to_bytes(plain.into_body(), 1 << 20).await.unwrap();
+        let answer = ask(&mut port, Method::GET, path, &[HERE, zipped]).await;
+        assert_eq!(answer.headers()["content-encoding"], "gzip", "{path}");
+        assert_eq!(answer.headers()["vary"], "accept-encoding", "{path}");
+        let packed = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        assert!(packed.len() < plain.len() / 10, "{path}: {} of {}", packed.len(), plain.len());
+        let mut unpacked = Vec::new();
+        flate2::read::GzDecoder::new(&*packed).read_to_end(&mut unpacked).unwrap();
+        assert_eq!(unpacked, plain, "{path}");
+    }
 
     let events = ask(&mut port, Method::GET, "/tap/events", &[HERE, zipped]).await;
     assert!(!events.headers().contains_key("content-encoding"));

@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use control_plane::app::options::AppOptions;
 use control_plane::token::SecretToken;
 use proto::wire::Up;
+use proto::wire::mesh_client::MeshClient;
 use reqwest::redirect::Policy;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio_stream::pending;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
 use tonic::{Code, Request};
 
-use crate::harness::{TestControlPlane, disable_command};
+use crate::harness::{TestControlPlane, disable_command, eventually, greeting};
 
 #[tokio::test]
 async fn every_failure_is_a_problem_document() {
@@ -100,6 +102,16 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
     assert_eq!(get("/api/v1/pods").bearer_auth("wrong").send().await.unwrap().status(), 401);
     assert_eq!(get("/api/v1/pods").bearer_auth("s3cret").header("host", "sitio.example").send().await.unwrap().status(), 200);
 
+    for path in ["/static/nothing.css", "/static/a/b", "/static/a/b/c", "/static/"] {
+        for accept in ["text/html", "*/*"] {
+            let nothing = get(path).header("accept", accept).send().await.unwrap();
+            let kind = nothing.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned()).unwrap_or_default();
+            assert!(nothing.status() == 404 && !kind.contains("html"), "{path}: {} {kind}", nothing.status());
+            let body = nothing.text().await.unwrap();
+            assert!(body.len() < 100, "{path} shows something of the mesh: {body}");
+        }
+    }
+
     let sent = get("/pods?a=1").header("accept", "text/html").send().await.unwrap();
     assert_eq!(
         (sent.status(), &sent.headers()["location"]),
@@ -126,6 +138,64 @@ async fn with_a_token_only_those_who_know_it_are_let_in() {
     let mut known = Request::new(pending::<Up>());
     known.metadata_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
     assert!(server.dial().await.attach(known).await.is_ok());
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn wrong_tokens_of_sidecars_are_limited_and_another_address_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestControlPlane::with(AppOptions { token: SecretToken::new("s3cret"), ..AppOptions::in_folder(folder.path()) });
+    for attempt in 0..10 {
+        let refused = server.attach_with(&format!("wrong-{attempt}"), greeting("shop", "a")).await.err().unwrap();
+        assert_eq!(refused.code(), Code::Unauthenticated, "attempt {attempt}: {refused}");
+    }
+    // The budget of an address grows by one attempt every six seconds, so a slow machine may need a few more. Then the
+    // right token is refused as well, so that a guess shows nothing.
+    let mut attempts = 10_u32..;
+    eventually(async || {
+        let wrong = format!("wrong-{}", attempts.next().unwrap());
+        assert!(server.attach_with(&wrong, greeting("shop", "a")).await.is_err(), "{wrong}");
+        let right = server.attach_with("s3cret", greeting("shop", "a")).await.err().map(|refused| refused.to_string());
+        let is_limited = right.iter().any(|why| why.contains("too many wrong tokens from 127.0.0.1, retry in "));
+        if is_limited { Ok(()) } else { Err(right) }
+    })
+    .await;
+
+    // Another address is let in.
+    let attach_from = async |address: [u8; 4]| {
+        let endpoint = Endpoint::from_shared(format!("http://{}", server.grpc)).unwrap().local_address(Some(address.into()));
+        let mut request = Request::new(pending::<Up>());
+        request.metadata_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
+        MeshClient::new(endpoint.connect().await.unwrap()).attach(request).await.map(drop)
+    };
+    attach_from([127, 0, 0, 2]).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen_is_escaped_in_every_answer() {
+    const POD: &str = "a\u{202e}b";
+    const SERVICE: &str = "sh\u{200b}op";
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestControlPlane::start(folder.path());
+    let _sidecar = server.attach(SERVICE, POD).await;
+    server.wait_for_pod(POD).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = |path: &str| format!("http://{}{path}", server.http);
+    let unseen = disable_command("no\u{202e}where", "/a");
+
+    let pods = client.get(url("/api/v1/pods")).send().await.unwrap().text().await.unwrap();
+    let refused = client.post(url("/api/v1/rules")).json(&unseen).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::NOT_FOUND);
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    let refused = refused.text().await.unwrap();
+
+    for (text, escaped) in [(&pods, r"a\u202eb"), (&pods, r"sh\u200bop"), (&refused, r"no\u202ewhere")] {
+        assert!(text.contains(escaped) && !text.contains(['\u{202e}', '\u{200b}']), "{text}");
+    }
+    // A program reads the same names as were sent.
+    let pods: serde_json::Value = serde_json::from_str(&pods).unwrap();
+    assert_eq!((&pods["pods"][0]["pod"], &pods["pods"][0]["service"]), (&json!(POD), &json!(SERVICE)));
     server.stop().await;
 }
 

@@ -176,9 +176,14 @@ fn slow(row: &EndpointRow, verdict: &Health) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::dashboard::chart::columns;
     use crate::dashboard::sample;
     use crate::dashboard::sample::golden;
+    use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcome};
+    use crate::model::window::QueryWindow;
 
     fn numbers(at: usize) -> Numbers {
         let snapshot = sample::snapshot();
@@ -197,6 +202,37 @@ mod tests {
         assert_eq!(numbers.failing_note, "986 of 12,480, limit 5.0 %");
         assert_eq!((numbers.hits.as_str(), numbers.serving_of.as_str()), ("12,480 hits in 5 min", "of 2 pods"));
         assert_eq!(numbers.slow_pill, "");
+    }
+
+    /// The pill of an endpoint with these outcomes of the last hour, in every window.
+    fn pills(outcomes: &SlotOutcomes) -> Vec<String> {
+        let pill = |window_s: u64| {
+            let mut snapshot = sample::snapshot();
+            snapshot.window = QueryWindow::Last(Duration::from_secs(window_s));
+            snapshot.since_ms = sample::NOW_MS - 49_000;
+            snapshot.endpoints[4].outcomes = outcomes.clone();
+            let (step_ms, columns) = columns::steps(Duration::from_secs(window_s));
+            let from_ms = sample::NOW_MS - step_ms * columns as u64;
+            let columns = Columns { from_ms, step_ms, golden: vec![golden(208, 41, 96); columns], to_come_ms: 0 };
+            Numbers::of(&snapshot.endpoints[4], &snapshot, &columns, &Zone::default()).failing_pill
+        };
+        [60, 300, 900, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400, 90 * 86_400].map(pill).to_vec()
+    }
+
+    #[test]
+    fn a_failure_has_one_time_in_all_windows() {
+        let mut outcomes = sample::snapshot().endpoints[4].outcomes.clone();
+        let mut slots = outcomes.slots.to_vec();
+        slots[..344].iter_mut().for_each(|slot| slot.failures = 0);
+        outcomes.slots = slots.into();
+        assert_eq!(pills(&outcomes), ["5xx 7.9 % since 14:05:00 UTC"; 9]);
+
+        // It has failed since its first request.
+        let mut slots = outcomes.slots.to_vec();
+        slots[..344].fill(SlotOutcome::default());
+        let began_ms = outcomes.from_ms + 344 * OUTCOME_MS + 3_000;
+        let outcomes = SlotOutcomes { began_ms, slots: slots.into(), ..outcomes };
+        assert_eq!(pills(&outcomes), ["5xx 7.9 % since its first request, 14:05:03 UTC"; 9]);
     }
 
     #[test]
