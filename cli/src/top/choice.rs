@@ -126,6 +126,11 @@ mod tests {
         let limits = std::iter::successors(Some(TimeLimit::default()), |limit| Some(limit.next()));
         let words: Vec<_> = limits.take(5).map(TimeLimit::words).collect();
         assert_eq!((words[0], words[4]), ("for 1 h", "for 1 h"));
-        assert_eq!(WindowKey::of_key('4').map(WindowKey::name), Some("1h"));
+    }
+
+    #[test]
+    fn keys_1_to_9_choose_the_windows_of_the_dashboard() {
+        let windows: Vec<_> = ('0'..=':').filter_map(WindowKey::of_key).map(WindowKey::name).collect();
+        assert_eq!(windows, ["1m", "5m", "15m", "1h", "6h", "24h", "7d", "30d", "90d"]);
     }
 }

@@ -89,3 +89,15 @@ fn a_command_that_does_not_exist_is_named() {
     assert_ne!(run.ended(SOON).code(), Some(0));
     assert!(run.stderr().join("\n").contains("no-such-command-anywhere"), "{:?}", run.stderr());
 }
+
+#[test]
+fn a_token_on_the_command_line_is_refused_and_not_shown() {
+    let (_reserved, [target, entrance]) = two_ports();
+    let arguments = ["--port", &entrance, "--target", &target, "--token", "s3cret-of-a-test"];
+    let mut run = Process::start(sitio_run(&arguments, &["sh", "-c", "echo it ran"]));
+
+    assert_eq!(run.ended(SOON).code(), Some(2), "{:?}", run.stderr());
+    let lines = run.stderr();
+    assert!(lines.len() == 1 && lines[0].contains("--token-file") && lines[0].contains("SITIO_TOKEN"), "{lines:?}");
+    assert!(!lines[0].contains("s3cret") && run.stdout().is_empty(), "{lines:?}, {:?}", run.stdout());
+}

@@ -206,6 +206,34 @@ fn a_rule_whose_pods_are_gone_turns_nothing_off_and_says_so() {
 }
 
 #[test]
+fn without_any_pod_a_rule_waits_for_the_first_and_is_not_said_to_be_in_force() {
+    let mut mesh = legacy(1);
+    mesh.pods.clear();
+    eventually(SOON, || {
+        let pods = mesh.api().pods()?;
+        ensure!(pods.iter().all(|pod| pod["state"] == "gone"), "{pods:?}");
+        Ok(())
+    });
+
+    let waits = mesh.sitio(&disable(&[])).success();
+    assert!(waits.contains("rule r1: GET /bytes/{id} of legacy waits: no pod is connected"), "{waits}");
+    let other = ["disable", "legacy", "GET", "/status/{id}", "--allow-unseen", "--wait", "--timeout", "1s", WHY[0], WHY[1]];
+    let waited = mesh.sitio(&other);
+    assert_eq!((waited.code, waited.out.as_str()), (Some(1), ""), "{waited:?}");
+    assert!(waited.err.contains("is off on 0 of 0 pods") && waited.err.contains("no pod is connected"), "{waited:?}");
+    let rules = mesh.sitio(&["rules"]).success();
+    assert!(!rules.contains("applied") && !rules.contains("confirmed by every pod"), "{rules}");
+
+    // The first pod that connects obeys both.
+    let pod = mesh.another_pod("legacy-9");
+    eventually(SOON, || {
+        let statuses = ["/bytes/10", "/status/204"].map(|path| pod.get(path).status());
+        ensure!(statuses == [503, 503], "{statuses:?}");
+        Ok(())
+    });
+}
+
+#[test]
 fn a_tap_shows_a_line_for_each_request_and_ends_by_ctrl_c() {
     let mesh = legacy(1);
     let mut tap = Process::start(client_command(mesh.control_plane.http_port, &["tap", "legacy", "--status", "5xx"]));

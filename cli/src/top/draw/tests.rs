@@ -64,6 +64,14 @@ fn a_question_says_what_would_happen() {
 }
 
 #[test]
+fn the_help_names_every_window() {
+    let mut model = model(1);
+    model.mode = Mode::Help;
+    let lines = screen(&model, 100, 20).join("\n");
+    assert!(lines.contains("1 to 9     the last 1, 5 or 15 min, 1, 6 or 24 h, 7, 30 or 90 days"), "{lines}");
+}
+
+#[test]
 fn any_size_can_be_drawn() {
     let mut model = model(3);
     for (width, height) in [(1, 1), (2, 3), (20, 4), (300, 100)] {
