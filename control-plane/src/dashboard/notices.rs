@@ -97,6 +97,8 @@ impl NoticesView {
 #[template(path = "notices.html")]
 pub struct NoticesPage {
     shell: Shell,
+    /// The window that links to other pages carry.
+    window: &'static str,
     notices: NoticesView,
     blank_heading: HeadingCells,
     blank: NoticeRowCells,
@@ -109,6 +111,7 @@ pub async fn notices(Query(query): Query<ViewQuery>, zone: Zone, state: Dashboar
     let shell = Shell::of(PAGE, "Notices", &snapshot, PageReader::from(&*state.reader.principal));
     HtmlPage(NoticesPage {
         shell: shell.carrying(query.span()).live(),
+        window: query.span().name(),
         notices,
         blank_heading: HeadingCells::blank(),
         blank: NoticeRowCells::blank(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use rustix::process::Signal;
+use scenario::browser::{Browser, Scheme};
 use scenario::control_plane::ControlPlane;
 use scenario::eventually::{SOON, eventually};
 use scenario::python_file_server::PythonFileServer;
@@ -177,6 +178,34 @@ fn failures_over_the_limit_are_reported_with_numbers_and_without_a_limit_of_requ
     let notice = &messages[0]["notification"];
     assert_eq!(notice["detail"], "30 of 30 requests failed in the last minute (100 %)", "{notice}");
     assert_eq!((&notice["exchanges"][0]["status"], &notice["exchanges"][0]["path"]), (&501.into(), &"/orders".into()));
+}
+
+#[test]
+fn a_page_of_notices_that_is_open_shows_a_new_one() {
+    let mut service = PythonFileServer::start();
+    let receiver = WebhookReceiver::start();
+    let file = NotificationsFile::quick(&receiver.channel("ops", "json"));
+    let control_plane = ControlPlane::with(&[("SITIO_NOTIFICATIONS_FILE", file.path())]);
+    let _sidecars = three_sidecars(&control_plane, service.port(), "shop", "legacy");
+    let browser = Browser::start();
+    browser.look_as(1440, 900, Scheme::Light);
+    browser.open(&format!("http://127.0.0.1:{}/notices", control_plane.http_port));
+    eventually(SOON, || {
+        let pulse = browser.text("#pulse .word")?;
+        ensure!(pulse == "Live", "{pulse}");
+        Ok(())
+    });
+    assert_eq!(browser.text("#table .empty h3").unwrap(), "No notice yet");
+
+    service.crash();
+
+    eventually(CALM, || {
+        let rows = browser.text("#rows")?;
+        ensure!(rows.contains("legacy") && rows.contains("on 3 of 3 pods"), "{rows}");
+        ensure!(browser.text("#table .foot")?.contains("1 firing"), "the count is the old one");
+        Ok(())
+    });
+    assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }
 
 #[test]

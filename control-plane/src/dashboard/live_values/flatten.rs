@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh::visible::visible;
 use serde::Serialize;
-use serde::ser::{Error as _, Impossible, SerializeSeq, SerializeStruct, Serializer};
+use serde::ser::{Error as _, Impossible, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
 use serde_json::Error;
 
 use crate::dashboard::live_values::keys::{Key, Keys};
@@ -59,14 +59,34 @@ struct List<'a> {
     place: usize,
 }
 
+impl List<'_> {
+    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        let name = PLACES.get(self.place).ok_or_else(|| Error::custom("a list of live values has at most 10 items"))?;
+        self.place += 1;
+        self.of.serialize_field(name, value)
+    }
+}
+
 impl SerializeSeq for List<'_> {
     type Ok = ();
     type Error = Error;
 
     fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        let name = PLACES.get(self.place).ok_or_else(|| Error::custom("a list of live values has at most 10 items"))?;
-        self.place += 1;
-        self.of.serialize_field(name, value)
+        self.item(value)
+    }
+
+    fn end(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// An array is a tuple to serde.
+impl SerializeTuple for List<'_> {
+    type Ok = ();
+    type Error = Error;
+
+    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+        self.item(value)
     }
 
     fn end(self) -> Result<(), Error> {
@@ -99,7 +119,7 @@ impl<'a> Serializer for Flattener<'a> {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = List<'a>;
-    type SerializeTuple = No;
+    type SerializeTuple = List<'a>;
     type SerializeTupleStruct = No;
     type SerializeTupleVariant = No;
     type SerializeMap = No;
@@ -116,7 +136,6 @@ impl<'a> Serializer for Flattener<'a> {
         serialize_none() -> (),
         serialize_unit() -> (),
         serialize_unit_struct(&'static str) -> (),
-        serialize_tuple(usize) -> No,
         serialize_tuple_struct(&'static str, usize) -> No,
         serialize_tuple_variant(&'static str, u32, &'static str, usize) -> No,
         serialize_map(Option<usize>) -> No,
@@ -139,6 +158,10 @@ impl<'a> Serializer for Flattener<'a> {
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<List<'a>, Error> {
+        Ok(List { of: self, place: 0 })
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<List<'a>, Error> {
         Ok(List { of: self, place: 0 })
     }
 

@@ -136,6 +136,7 @@ impl ChannelCells {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dashboard::live_values::flatten::values_of;
     use crate::dashboard::sample;
     use crate::model::notice::{NoticeCondition, NoticePod};
 
@@ -149,6 +150,8 @@ mod tests {
         assert_eq!((row.pods.as_str(), row.lasted.as_str()), ("a, b, c and 1 more", "for 2 min"));
         assert_eq!(row.exchanges[0], "14:07:36 GET /orders/7 → 502 upstream-connect, 1.2 ms, legacy-1");
         assert_eq!(row.exchanges[1], "");
+        let live = values_of(&row);
+        assert_eq!(live.get("exchanges.0"), Some(row.exchanges[0].as_str()), "an open page shows it, too");
         let ended = Notice { resolved_ms: Some(sample::NOW_MS - 60_000), times: 3, ..notice };
         let row = NoticeRowCells::of(&ended, sample::NOW_MS, &Zone::default());
         assert_eq!((row.state, row.times.as_str()), ("Resolved", "Came and went 3 times"));
