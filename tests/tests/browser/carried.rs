@@ -40,9 +40,13 @@ fn the_window_is_carried_to_the_endpoint_and_the_map_and_back() {
     follow(&browser, ".nav [data-chord=a]", "/audit", "?window=1h");
     follow(&browser, ".nav [data-chord=o]", "/", "?window=1h");
     assert_eq!(browser.script("return document.querySelector('[name=window]:checked').value").unwrap(), "1h");
-
     // The default window is not in the URL.
     eventually(SOON, || browser.click("label:has(input[name=window][value='5m'])"));
     follow(&browser, ".nav [data-chord=m]", "/map", "/map");
+
+    // The tap shows single requests, and has no window.
+    follow(&browser, ".nav [data-chord=t]", "/tap", "/tap");
+    assert_eq!(browser.attribute(".nav [data-chord=t]", "aria-current").unwrap(), "page");
+    follow(&browser, ".nav [data-chord=o]", "/", "/");
     assert_eq!(browser.console_messages(), Vec::<String>::new(), "the browser has nothing to complain of");
 }

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use scenario::accessibility::cut_off;
 use scenario::browser::{Browser, Scheme};
 use scenario::control_plane::ControlPlane;
+use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
 use scenario::sidecar::Sidecar;
@@ -81,13 +82,14 @@ impl LongNames {
         browser.open(&format!("http://127.0.0.1:{}{page}", self.control_plane.http_port));
         eventually(SOON, || {
             let pulse = browser.script("return document.body.dataset.pulse ?? document.body.dataset.live")?;
-            ensure!(pulse != "yes", "it is not live yet");
+            ensure!(pulse != "yes", "{page} is not live yet");
             Ok(())
         });
     }
 
     fn pages(&self) -> Vec<String> {
-        let pages = ["/", "/pods", "/map", "/audit", "/tap", "/nowhere"].into_iter().map(str::to_owned);
+        let pages =
+            ["/", "/pods", "/map", "/notices", "/decorators", "/audit", "/tap", "/nowhere"].into_iter().map(str::to_owned);
         let endpoints = self.ids.iter().map(|id| format!("/endpoints/{id}"));
         pages.chain(endpoints).chain(self.ids.first().map(|id| format!("/endpoints/{id}/pin"))).collect()
     }
@@ -108,6 +110,76 @@ fn no_name_makes_a_page_wider_than_its_window_or_hides_a_switch() {
         mesh.open(&browser, &page);
         for width in WIDTHS {
             let cut = faults(&browser, width).into_iter().chain(cut_off(&browser));
+            wrong.extend(cut.map(|fault| format!("{page} at {width} px: {fault}")));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn no_name_makes_the_dialog_wider_than_its_window() {
+    let (mesh, browser) = (LongNames::start(), Browser::start());
+    let rows = mesh.control_plane.api().endpoints().unwrap();
+    let is_longest = |row: &&serde_json::Value| row["route"].as_str().map(str::len) == Some(250) && row["state"] == "on";
+    let longest = rows.iter().find(is_longest).expect("one of the longest endpoints is on");
+    browser.look_as(1440, 900, Scheme::Light);
+    mesh.open(&browser, &format!("/endpoints/{}", longest["id"].as_str().unwrap()));
+    eventually(SOON, || browser.click("#turn"));
+    disable_dialog::give_reason(&browser, &letters("reason", 1000));
+    browser.click("#off label:has([name=where][value=chosen])").unwrap();
+    // A dialog scrolls down, so a part that is too wide would be scrolled sideways instead of cut off. A choice grows
+    // with its text.
+    let too_large = "return [...document.querySelectorAll('#off, #off *')]
+        .filter(box => box.checkVisibility() && !box.matches('textarea, input')
+            && ((box.scrollWidth > box.clientWidth + 1 && /auto|scroll/.test(getComputedStyle(box).overflowX))
+            || (box.matches('.opts span') && box.scrollHeight > box.clientHeight + 1)))
+        .map(box => `${box.tagName} ${box.className} holds ${box.scrollWidth} x ${box.scrollHeight} px, and is smaller`)";
+    let mut wrong = Vec::new();
+    for width in WIDTHS {
+        let faults = faults(&browser, width).into_iter().chain(cut_off(&browser));
+        let too_large = browser.script(too_large).unwrap();
+        let too_large = too_large.as_array().into_iter().flatten().map(ToString::to_string);
+        wrong.extend(faults.chain(too_large).map(|fault| format!("{width} px: {fault}")));
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Writes the widest comparisons into the tiles, and returns the texts that are wider than their tile.
+const WIDEST: &str = "
+    const widest = {
+        'requests.lead': '▼ down 99.9 %', 'requests.note': 'vs the 90 d before', 'p95_moved': 'p95 ▼ down 99.9 %',
+        'failing.lead': '▼ down from 99.9 %', 'failing.note': '· 999,999/s',
+        'avg_lead': '▼ down 99.9 ms', 'avg_note': 'vs the 90 d before', 'failing_note': '999,999 of 9,999,999, limit 5.0 %',
+    };
+    const texts = Object.entries(widest).flatMap(([key, text]) =>
+        [...document.querySelectorAll(`.kpis [data-k='${key}']`)].map(place => (place.textContent = text, place)));
+    return texts.length < 2 ? ['no tile has a comparison'] : texts.filter(place => {
+        const range = document.createRange();
+        range.selectNodeContents(place);
+        const [text, tile] = [range, place.closest('.kpi')].map(box => box.getBoundingClientRect());
+        return text.width > 0 && (text.left < tile.left || text.right > tile.right || text.bottom > tile.bottom);
+    }).map(place => `${place.textContent} is not inside its tile`);";
+
+#[test]
+fn the_widest_comparison_fits_its_tile() {
+    let (mesh, browser) = (LongNames::start(), Browser::start());
+    let mut wrong = Vec::new();
+    for page in ["/".to_owned(), format!("/endpoints/{}", mesh.ids[0])] {
+        mesh.open(&browser, &page);
+        // No later update changes the texts.
+        browser.look_as(1440, 900, Scheme::Light);
+        eventually(SOON, || browser.click("#pause"));
+        eventually(SOON, || {
+            let pulse = browser.text("#pulse .word")?;
+            ensure!(pulse == "Paused", "{pulse}");
+            Ok(())
+        });
+        browser.script("return new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))").unwrap();
+        for width in WIDTHS {
+            browser.look_as(width, 900, Scheme::Light);
+            let outside = browser.script(WIDEST).unwrap();
+            let outside = outside.as_array().into_iter().flatten().map(ToString::to_string);
+            let cut = outside.chain(faults(&browser, width)).chain(cut_off(&browser));
             wrong.extend(cut.map(|fault| format!("{page} at {width} px: {fault}")));
         }
     }

@@ -186,6 +186,9 @@ fn an_endpoint_is_turned_off_through_the_dialog_and_on_again() {
     // The switch opens the dialog; only the reason must be typed; the button names its effect.
     eventually(SOON, || browser.click(SWITCH));
     disable_dialog::give_reason(&browser, "the export fills the disk");
+    let standing = browser.text("#off .impact + .help").unwrap();
+    assert!(standing.starts_with("As of ") && standing.ends_with("do not change while the dialog is open."), "{standing}");
+    assert_eq!(browser.text("#off time[data-ms]").unwrap().len(), "14:07:41".len(), "it says of when the numbers are");
     assert_no_barriers(&browser, "the dialog");
     let button = disable_dialog::confirmation(&browser).unwrap();
     assert!(button.starts_with("Turn off on 2 pods"), "{button}");
