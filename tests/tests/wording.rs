@@ -21,7 +21,15 @@ const PRIVATE: [&str; 13] = [
 ];
 
 /// The folders with user-visible texts.
-const FOLDERS: [&str; 6] = ["control-plane/src", "sidecar/src", "cli/src", "api/src", "format/src", "dashboard-assets/templates"];
+const FOLDERS: [&str; 7] = [
+    "control-plane/src",
+    "sidecar/src",
+    "cli/src",
+    "api/src",
+    "format/src",
+    "dashboard-assets/templates",
+    "dashboard-assets/static",
+];
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
@@ -29,16 +37,17 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// The string literals of more than one word in a source file, without its tests.
-fn literals(source: &str) -> Vec<String> {
+/// The string literals of more than one word in a source file, without its tests. `quotes` begin and end a literal.
+fn literals(source: &str, quotes: &[char]) -> Vec<String> {
     let code = source.split("#[cfg(test)]\nmod").next().unwrap_or_default();
     let mut texts = Vec::new();
     for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
         let mut rest = line;
-        while let Some((_, after)) = rest.split_once('"') {
+        while let Some(begin) = rest.find(quotes) {
+            let (quote, after) = rest[begin..].split_at(1);
             let mut escaped = false;
             let end = after.find(|letter: char| {
-                let ends = letter == '"' && !escaped;
+                let ends = quote.starts_with(letter) && !escaped;
                 escaped = letter == '\\' && !escaped;
                 ends
             });
@@ -82,7 +91,8 @@ fn pages_and_messages_use_the_words_of_the_field() {
             let is_test = name.contains("/tests/") || name.ends_with("tests.rs") || name.ends_with("sample.rs");
             let text = fs::read_to_string(&path).unwrap_or_default();
             let texts = match path.extension().and_then(|extension| extension.to_str()) {
-                Some("rs") if !is_test => literals(&text),
+                Some("rs") if !is_test => literals(&text, &['"']),
+                Some("js") => literals(&text, &['\'', '"', '`']),
                 Some("html") => shown(&text),
                 _ => continue,
             };
@@ -90,5 +100,7 @@ fn pages_and_messages_use_the_words_of_the_field() {
         }
     }
     assert_eq!(private, Vec::<String>::new());
+    let script = literals("// it's\nwrite(`none ${'x'} here`, 'two words', \"a \\\" b\");", &['\'', '"', '`']);
+    assert_eq!(script, ["none ${'x'} here", "two words", "a \\\" b"]);
     assert!(is_private("Who has been calling") && is_private("Nobody knows.") && !is_private("all reporting"));
 }
