@@ -14,7 +14,8 @@ use crate::counts::memory::Budget;
 use crate::counts::timeline::pinned_patterns::PinnedPatterns;
 use crate::counts::timeline::quota::{CountQuota, Quota};
 use crate::counts::timeline::recent_minutes::RECENT_PAIRS_MAX;
-use crate::counts::timeline::series::{Series, SeriesService};
+use crate::counts::timeline::series::Series;
+use crate::counts::timeline::series_service::SeriesService;
 use crate::model::reporter::Reporter;
 use crate::model::rules_state::RulesState;
 use crate::store::metrics_store::SeriesName;
@@ -34,6 +35,7 @@ pub mod resting_counts;
 pub mod restore;
 pub mod ring;
 pub mod series;
+mod series_service;
 pub mod time_range;
 
 /// Endpoints that one service may have: 16 times the limit of one sidecar, because pods may see

@@ -11,9 +11,10 @@ use mesh::stable_hash::ShortId;
 
 use crate::address_limiter::AddressPermit;
 use crate::counts::timeline::counted_span::CountedSpan;
-use crate::counts::timeline::quota::{CountQuota, QuotaShare};
+use crate::counts::timeline::quota::CountQuota;
 use crate::counts::timeline::resting_counts::RestingCounts;
 use crate::counts::timeline::series::counts::SeriesCounts;
+use crate::counts::timeline::series_service::SeriesService;
 use crate::counts::timeline::time_range::TimeRange;
 use crate::model::reporter::Reporter;
 use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcomes};
@@ -41,19 +42,6 @@ pub struct Series {
     /// The address that created it, if it counts towards the limit of one.
     origin: Option<AddressPermit>,
     counted: Mutex<SeriesState>,
-}
-
-/// What all series of a service share.
-#[derive(Debug)]
-pub(super) struct SeriesService {
-    pub(super) namespace: String,
-    pub(super) service: String,
-    /// When the timeline began, milliseconds since the Unix epoch.
-    pub(super) started_ms: u64,
-    /// The memory quota for the slots of the last hour.
-    pub(super) slots: Arc<QuotaShare>,
-    /// The quota for the recent minutes of single pods.
-    pub(super) recent: Arc<CountQuota>,
 }
 
 /// How a series holds its counts.
@@ -146,12 +134,12 @@ impl Series {
     /// The total since the pods started that is on disk, or will be: living processes still hand
     /// over their counts.
     pub fn totals(&self) -> GoldenMetrics {
-        self.read(|counted| counted.lost.as_ref().map_or_else(|| counted.totals.clone(), |lost| counted.totals.since(lost)))
+        self.read_totals(|totals, lost| lost.map_or_else(|| totals.clone(), |lost| totals.since(lost)))
     }
 
     /// The total ever reported here, including counts that were lost later: it never decreases.
     pub fn lifetime_totals(&self) -> GoldenMetrics {
-        self.read(|counted| counted.totals.clone())
+        self.read_totals(|totals, _| totals.clone())
     }
 
     /// Subtracts counts that were lost with their process before they reached disk, or that belong
@@ -353,6 +341,22 @@ impl Series {
                 read(&mut counted)
             }
             SeriesState::Merged(_) => read(&mut SeriesCounts::from_resting(&RestingCounts::default(), &self.service)),
+        }
+    }
+
+    /// Reads the totals and those of them that were lost, without unpacking more than that: `/metrics` needs them of
+    /// every series.
+    fn read_totals<R>(&self, read: impl FnOnce(&GoldenMetrics, Option<&GoldenMetrics>) -> R) -> R {
+        match &mut *self.lock() {
+            SeriesState::Open(counted) => {
+                counted.flush();
+                read(&counted.totals, counted.lost.as_deref())
+            }
+            SeriesState::Resting(counts) => {
+                let parts = counts.unpack();
+                read(&parts.totals, Some(&parts.lost).filter(|lost| !lost.is_empty()))
+            }
+            SeriesState::Merged(_) => read(&GoldenMetrics::default(), None),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::counts::timeline::counted_span::CountedSpan;
 use crate::counts::timeline::history::SeriesHistory;
 use crate::counts::timeline::quota::QuotaUse;
 use crate::counts::timeline::resting_counts::{RestingCounts, RestingParts};
-use crate::counts::timeline::series::SeriesService;
+use crate::counts::timeline::series_service::SeriesService;
 
 /// The counts of a series.
 #[derive(Debug)]
