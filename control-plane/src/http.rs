@@ -67,7 +67,8 @@ mod tests {
     fn a_slow_peer_has_ten_seconds_for_each_part_of_an_exchange() {
         let within = [LIMITS.head_within, LIMITS.body_within, LIMITS.write_within];
         assert_eq!(within, [Duration::from_secs(10); 3]);
-        assert!(LIMITS.connections.of_address < LIMITS.connections.all, "one address cannot take every place");
-        assert!(LIMITS.connections.reserve > 0 && LIMITS.probes.contains(&"/livez"), "probes have places of their own");
+        let Bounds { all, of_address, reserve } = LIMITS.connections;
+        assert_eq!((all, of_address), (1024, 512), "one address cannot take every place");
+        assert_eq!((reserve, LIMITS.probes), (64, &["/livez", "/healthz", "/readyz"][..]), "probes have places of their own");
     }
 }

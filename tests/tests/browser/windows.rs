@@ -129,7 +129,7 @@ fn a_hidden_window_has_no_stream() {
 }
 
 #[test]
-fn a_browser_that_cannot_share_a_stream_is_advised_and_can_still_turn_off() {
+fn a_browser_that_cannot_share_a_stream_is_advised() {
     let (mesh, browser) = (mesh(), Browser::start());
     let windows = open_all(&browser, &mesh, &["/"], |browser| browser.before_each_page("delete window.SharedWorker;"));
 
