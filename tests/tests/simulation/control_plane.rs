@@ -44,7 +44,7 @@ impl ControlPlaneProbe {
         let plane = self.0.lock().unwrap().upgrade()?;
         let all = reader(&plane).callers_by_endpoint(now_ms());
         let series = plane.timeline.all().into_iter().filter(|series| series.endpoint.route() == route);
-        Some(series.filter_map(|series| Some(all.get(&series.id)?.sum.calls.hits)).sum())
+        Some(series.filter_map(|series| Some(all.get(&*series.id)?.sum.calls.hits)).sum())
     }
 
     /// The hits of a route that are on disk; `None` while no control plane runs.
