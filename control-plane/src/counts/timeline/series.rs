@@ -96,10 +96,18 @@ impl Series {
     pub fn record(&self, span: CountedSpan, golden: &GoldenMetrics, seen: Option<Seen>) {
         let cut = |Seen { first_ms, last_ms }| Seen { first_ms: first_ms.min(span.to_ms), last_ms: last_ms.min(span.to_ms) };
         let seen = seen.map(cut);
+        if golden.is_empty() && seen.is_none() {
+            return;
+        }
         let mut state = self.lock();
         match &mut *state {
-            SeriesState::Resting(nothing) if nothing.is_empty() => *nothing = RestingCounts::of_report(span, seen, golden),
-            SeriesState::Resting(_) if golden.is_empty() && seen.is_none() => {}
+            SeriesState::Resting(nothing) if nothing.is_empty() => {
+                *nothing = if golden.is_empty() {
+                    RestingCounts::of_totals(seen, golden)
+                } else {
+                    RestingCounts::of_report(span, seen, golden)
+                };
+            }
             _ => self.change_locked(state, |counted| {
                 counted.see(seen);
                 if !golden.is_empty() {
