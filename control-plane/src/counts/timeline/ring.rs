@@ -221,9 +221,13 @@ impl SlotRing {
                 Ordering::Greater => later.push(slot),
             }
         }
-        earlier.into_iter().for_each(|slot| changed.push(slot));
+        for slot in earlier {
+            changed.push(slot);
+        }
         changed.append(number, &sum);
-        later.into_iter().for_each(|slot| changed.push(slot));
+        for slot in later {
+            changed.push(slot);
+        }
         *self = changed;
     }
 
