@@ -50,9 +50,7 @@ pub(super) async fn of_endpoints(
         Some("before") => true,
         Some(other) => return Err(ProblemResponse::parameter(format!("vs={other}: it must be before, for the window before"))),
     };
-    // The shared series of a service is one of its endpoints once something was counted in it.
-    let is_endpoint = |series: &Series| !series.endpoint.is_other() || series.has_counted();
-    let series = reader.series().into_iter().filter(|series| is_endpoint(series) && matches(&query, series));
+    let series = reader.series().into_iter().filter(|series| series.is_shown() && matches(&query, series));
     let series: Vec<_> = series.collect();
     if let Some(id) = query.endpoint.as_ref().filter(|_| series.is_empty()) {
         return Err(unknown_endpoint(id));

@@ -97,7 +97,9 @@ impl Mesh {
     fn endpoint_of(&self, who: &As, namespace: &str) -> String {
         let endpoints = self.json(who, "/api/v1/endpoints").unwrap();
         let rows = endpoints["endpoints"].as_array().unwrap();
-        rows.iter().find(|row| row["namespace"] == namespace).unwrap()["id"].as_str().unwrap().to_owned()
+        // A request whose endpoint is not known yet shows the shared one for a moment.
+        let is_wanted = |row: &&Value| row["namespace"] == namespace && row["route"] != "(other)";
+        rows.iter().find(is_wanted).unwrap()["id"].as_str().unwrap().to_owned()
     }
 }
 

@@ -269,6 +269,12 @@ impl Series {
         }
     }
 
+    /// Returns whether it is one of the endpoints that users see: the shared series of a service is one once something
+    /// was counted in it, or is in flight.
+    pub fn is_shown(&self) -> bool {
+        !self.endpoint.is_other() || self.has_counted() || self.in_flight() > 0
+    }
+
     /// Times of the first and last request that its pods report.
     pub fn seen(&self) -> Option<Seen> {
         match &*self.lock() {

@@ -48,7 +48,7 @@ impl Snapshot {
             EndpointRow { pods: serving, switch, in_flight: series.in_flight(), ..stretches.row(series, past) }
         };
         let series = reader.series();
-        let endpoints = series.iter().filter(|series| of(series)).map(|series| row(series)).filter(is_shown).collect();
+        let endpoints = series.iter().filter(|series| of(series) && series.is_shown()).map(|series| row(series)).collect();
         Self {
             taken_ms: now_ms,
             window,
@@ -66,11 +66,6 @@ impl Snapshot {
             audit_entries: reader.audit_entries(),
         }
     }
-}
-
-/// The shared row is shown once something was counted in it, or is in flight.
-fn is_shown(row: &EndpointRow) -> bool {
-    !row.endpoint.is_other() || row.last_seen_ms.is_some() || row.in_flight > 0
 }
 
 /// Every pod, by name.
