@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use reqwest::header::{COOKIE, SET_COOKIE};
 use reqwest::redirect::Policy;
@@ -87,19 +87,20 @@ impl Mesh {
 
     /// Waits until the counts of both namespaces have arrived.
     fn expect_both(&self, who: &As) {
-        eventually(SOON, || {
-            let endpoints = self.json(who, "/api/v1/endpoints")?.to_string();
-            ensure!(endpoints.contains("\"shop\"") && endpoints.contains("\"bank\""), "{endpoints}");
-            Ok(())
-        });
+        for namespace in ["shop", "bank"] {
+            self.endpoint_of(who, namespace);
+        }
     }
 
+    /// The id of the endpoint that was called. At first only the shared one is there, with a request in flight.
     fn endpoint_of(&self, who: &As, namespace: &str) -> String {
-        let endpoints = self.json(who, "/api/v1/endpoints").unwrap();
-        let rows = endpoints["endpoints"].as_array().unwrap();
-        // A request whose endpoint is not known yet shows the shared one for a moment.
-        let is_wanted = |row: &&Value| row["namespace"] == namespace && row["route"] != "(other)";
-        rows.iter().find(is_wanted).unwrap()["id"].as_str().unwrap().to_owned()
+        eventually(SOON, || {
+            let endpoints = self.json(who, "/api/v1/endpoints")?;
+            let is_wanted = |row: &&Value| row["namespace"] == namespace && row["route"] != "(other)";
+            let row = endpoints["endpoints"].as_array().and_then(|rows| rows.iter().find(is_wanted));
+            let id = row.and_then(|row| row["id"].as_str());
+            Ok(id.with_context(|| format!("no endpoint of {namespace}: {endpoints}"))?.to_owned())
+        })
     }
 }
 
