@@ -20,12 +20,14 @@ impl Rate {
     pub fn add(&mut self, now_ms: u64, hits: u64) {
         let second = now_ms / 1000;
         let slot = |second: u64| (second % SLOTS as u64) as usize;
-        // After a second that was set back, nothing of before is known to be recent.
-        let first_new = if second < self.newest { 0 } else { self.newest + 1 };
-        for new in first_new.max((second + 1).saturating_sub(SLOTS as u64))..=second {
+        if self.newest >= second + SLOTS as u64 {
+            // The clock was ahead and has been set back.
+            *self = Self { newest: second, ..Self::default() };
+        }
+        for new in (self.newest + 1).max((second + 1).saturating_sub(SLOTS as u64))..=second {
             self.hits[slot(new)] = 0;
         }
-        self.newest = second;
+        self.newest = self.newest.max(second);
         self.hits[slot(second)] = self.hits[slot(second)].saturating_add(hits);
     }
 
@@ -50,6 +52,18 @@ mod tests {
         let mut rate = Rate::default();
         (0..5).for_each(|second| rate.add(1_000_000 + second * 1000, u64::MAX));
         assert!(rate.per_second(1_005_000) > 1e18);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_a_little_loses_nothing_and_one_that_was_far_ahead_begins_anew() {
+        let mut rate = Rate::default();
+        for at_ms in [1_000_000, 1_003_000, 1_001_000] {
+            rate.add(at_ms, 10);
+        }
+        assert!((rate.per_second(1_003_000) - 3.0).abs() < f64::EPSILON);
+        rate.add(9_000_000, 10);
+        rate.add(1_004_000, 20);
+        assert!((rate.per_second(1_004_000) - 2.0).abs() < f64::EPSILON);
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::cmp::Ordering;
 use mesh::golden::GoldenMetrics;
 
 use crate::counts::packed_metrics::USUAL_BYTES;
+use crate::counts::timeline::ring::slots::{Slot, Slots};
 use crate::counts::timeline::time_range::TimeRange;
 use crate::store::codec;
+
+mod slots;
 
 /// Consecutive slots up to the newest; older slots than the ring's length are dropped.
 #[derive(Debug)]
@@ -28,22 +31,6 @@ pub struct SlotRing {
     newest: u64,
     /// Incremented whenever a slot other than the newest changes.
     revisions: u64,
-}
-
-/// One slot with counts. It is written as its length in two bytes, and then the distance of its number from the slot
-/// before as a varint, and its packed counts.
-#[derive(Debug, Clone, Copy)]
-struct Slot<'a> {
-    number: u64,
-    packed: &'a [u8],
-}
-
-/// The slots of a ring, oldest first.
-#[derive(Debug, Clone)]
-struct Slots<'a> {
-    rest: &'a [u8],
-    /// The number that the next distance counts from.
-    base: u64,
 }
 
 /// Reads single slots of a ring, in the order of their time.
@@ -233,34 +220,6 @@ impl SlotRing {
 
     fn holds(&self, number: u64) -> bool {
         number <= self.newest && self.newest - number < self.length as u64
-    }
-}
-
-impl Slot<'_> {
-    fn written(self, before: u64) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
-        bytes.extend_from_slice(&[0; 2]);
-        codec::put(self.number - before, &mut bytes);
-        bytes.extend_from_slice(self.packed);
-        let length = u16::try_from(bytes.len() - 2).expect("buckets and statuses are bounded");
-        bytes[..2].copy_from_slice(&length.to_le_bytes());
-        bytes
-    }
-
-    fn add_to(self, sum: &mut GoldenMetrics) {
-        codec::add(self.packed, sum).expect("it was written here");
-    }
-}
-
-impl<'a> Iterator for Slots<'a> {
-    type Item = Slot<'a>;
-
-    fn next(&mut self) -> Option<Slot<'a>> {
-        let (length, rest) = self.rest.split_first_chunk()?;
-        let (mut packed, rest) = rest.split_at(u16::from_le_bytes(*length).into());
-        self.base += codec::take(&mut packed).expect("it was written here");
-        self.rest = rest;
-        Some(Slot { number: self.base, packed })
     }
 }
 

@@ -15,16 +15,11 @@ use crate::counts::timeline::quota::CountQuota;
 use crate::counts::timeline::resting_counts::RestingCounts;
 use crate::counts::timeline::series::counts::SeriesCounts;
 use crate::counts::timeline::series_service::SeriesService;
-use crate::counts::timeline::time_range::TimeRange;
 use crate::model::reporter::Reporter;
-use crate::model::slot_outcomes::{OUTCOME_MS, SlotOutcomes};
-use crate::model::traffic::TrafficPoint;
 use crate::store::metrics_store::SeriesName;
 
 mod counts;
-
-/// Slots of [`SlotOutcomes`]: one hour.
-const OUTCOMES: usize = 360;
+mod reading;
 
 /// One endpoint of one service, summed over its pods. An endpoint that was called once takes a few hundred bytes: a
 /// hostile sidecar may name thousands.
@@ -139,17 +134,6 @@ impl Series {
         });
     }
 
-    /// The total since the pods started that is on disk, or will be: living processes still hand
-    /// over their counts.
-    pub fn totals(&self) -> GoldenMetrics {
-        self.read_totals(|totals, lost| lost.map_or_else(|| totals.clone(), |lost| totals.since(lost)))
-    }
-
-    /// The total ever reported here, including counts that were lost later: it never decreases.
-    pub fn lifetime_totals(&self) -> GoldenMetrics {
-        self.read_totals(|totals, _| totals.clone())
-    }
-
     /// Subtracts counts that were lost with their process before they reached disk, or that belong
     /// to another series. The slots of the last hour keep them: they happened, and they help to
     /// find why a pod was killed.
@@ -170,39 +154,6 @@ impl Series {
         self.change(|counted| {
             counted.lost = counted.lost.take().map(|lost| Box::new(lost.since(golden))).filter(|lost| !lost.is_empty());
         });
-    }
-
-    /// Returns the counts within a time range.
-    pub fn between(&self, range: TimeRange) -> GoldenMetrics {
-        self.read(|counted| counted.history.sum(range))
-    }
-
-    /// Returns the counts in each step of a time range, oldest first. A step consists of whole
-    /// slots: one second long within the last five minutes, ten seconds long before.
-    pub fn steps(&self, range: TimeRange, step_ms: u64) -> Vec<GoldenMetrics> {
-        self.read(|counted| counted.history.steps(range, step_ms))
-    }
-
-    /// Returns the traffic of a time range in `points` steps, oldest first.
-    pub fn traffic(&self, range: TimeRange, points: usize) -> Arc<[TrafficPoint]> {
-        self.read(|counted| counted.history.traffic(range, points))
-    }
-
-    /// Returns the outcomes of the requests of the last hour.
-    pub fn outcomes(&self, now_ms: u64) -> SlotOutcomes {
-        let range = TimeRange::steps(OUTCOME_MS, OUTCOMES, now_ms);
-        self.read(|counted| {
-            let slots = counted.history.outcomes(range, OUTCOMES);
-            let started_ms = self.service.started_ms;
-            let began_ms = counted.seen.map_or(started_ms, |seen| seen.first_ms.max(started_ms));
-            SlotOutcomes { from_ms: range.from_ms, began_ms, slots: slots.into() }
-        })
-    }
-
-    /// The median of its per-minute p95 over the last hour, in microseconds; `None` until there are
-    /// a few minutes.
-    pub fn usual_p95_us(&self, now_ms: u64) -> Option<f64> {
-        self.read(|counted| counted.history.usual_p95_us(now_ms))
     }
 
     /// Merges this series into another, including its past counts. Holders of this one then count
@@ -339,39 +290,6 @@ impl Series {
         };
         drop(state);
         into.change(change);
-    }
-
-    /// Reads the counts, with all pending counts added. Counts at rest stay at rest: a page that shows thousands of them
-    /// would take all the memory that they save.
-    fn read<R>(&self, read: impl FnOnce(&mut SeriesCounts) -> R) -> R {
-        match &mut *self.lock() {
-            SeriesState::Open(counted) => {
-                counted.flush();
-                read(counted)
-            }
-            SeriesState::Resting(counts) => {
-                let mut counted = SeriesCounts::from_resting(counts, &self.service);
-                counted.flush();
-                read(&mut counted)
-            }
-            SeriesState::Merged(_) => read(&mut SeriesCounts::from_resting(&RestingCounts::default(), &self.service)),
-        }
-    }
-
-    /// Reads the totals and those of them that were lost, without unpacking more than that: `/metrics` needs them of
-    /// every series.
-    fn read_totals<R>(&self, read: impl FnOnce(&GoldenMetrics, Option<&GoldenMetrics>) -> R) -> R {
-        match &mut *self.lock() {
-            SeriesState::Open(counted) => {
-                counted.flush();
-                read(&counted.totals, counted.lost.as_deref())
-            }
-            SeriesState::Resting(counts) => {
-                let parts = counts.unpack();
-                read(&parts.totals, Some(&parts.lost).filter(|lost| !lost.is_empty()))
-            }
-            SeriesState::Merged(_) => read(&GoldenMetrics::default(), None),
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, SeriesState> {

@@ -230,11 +230,11 @@ impl EndpointCounts {
 
     /// Frees the memory of counts that are no longer recent.
     pub(super) fn expire(&mut self, now_ms: u64) {
-        if let CountedState::Open(open) = &mut self.counted {
-            open.recent.take_if(|lately| lately.is_expired(now_ms));
-            if open.recent.is_none() {
-                self.counted = CountedState::at_rest(&self.totals());
-            }
+        // What found no room for recent minutes may be called every second, so it stays open.
+        if let CountedState::Open(open) = &mut self.counted
+            && open.recent.take_if(|lately| lately.is_expired(now_ms)).is_some()
+        {
+            self.counted = CountedState::at_rest(&self.totals());
         }
     }
 }
