@@ -18,8 +18,9 @@ run: ## Show how to put a sidecar in front of your own program
 	@echo "cargo run --release -- run --port 8080 --target 8087 -- python3 -m http.server 8087"
 	@echo "starts the program, forwards port 8080 to its port 8087, and shows the traffic on a dashboard."
 
+# Programs together with tests: alone, they and their dependencies would be compiled again with the tests' features.
 test: needs test-images deny ## Install what is missing (on Debian) and run all tests
-	cargo build --workspace --bins --locked
+	cargo build --workspace --bins --tests --locked
 	cargo test --workspace --locked --no-fail-fast
 
 needs:
