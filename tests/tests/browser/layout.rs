@@ -9,6 +9,7 @@ use scenario::control_plane::ControlPlane;
 use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
+use scenario::python_file_server::PythonFileServer;
 use scenario::sidecar::Sidecar;
 
 /// Phones, widths around the breakpoints of the style sheet, and desktop screens.
@@ -17,10 +18,15 @@ const WIDTHS: [u32; 14] = [320, 345, 390, 480, 481, 720, 940, 941, 1024, 1180, 1
 /// The longest name in bytes.
 const NAME: usize = 253;
 
-/// Finds layout faults in a window of `WIDTH`: a page that is too wide, and switches that are not visible.
+/// Finds layout faults in a window of `WIDTH`: a page that is too wide, switches that are not visible, and on a desk a
+/// table that has to be scrolled sideways.
 const FAULTS: &str = "
     const wide = document.documentElement.scrollWidth;
     const faults = wide > WIDTH ? [`the page is ${wide} px wide`] : [];
+    for (const table of WIDTH < 1280 ? [] : document.querySelectorAll('.tw')) {
+        const more = table.scrollWidth - table.clientWidth;
+        if (table.checkVisibility() && more > 1) faults.push(`${more} px of the table ${table.textContent.slice(0, 40)} are out of sight`);
+    }
     for (const sw of document.querySelectorAll('.sw')) {
         const {left, right} = sw.getBoundingClientRect();
         const table = sw.closest('.tw')?.getBoundingClientRect() ?? {left: 0, right: WIDTH};
@@ -77,6 +83,26 @@ impl LongNames {
         Self { _sidecars: sidecars, control_plane, _origin: origin, ids }
     }
 
+    /// Crashes a service with the longest names, so that there is a notice with them.
+    fn crash_a_service(&self) -> Sidecar {
+        let (mut service, names, api) =
+            (PythonFileServer::start(), [letters("crashed", 250), letters("down", NAME)], self.control_plane.api());
+        let plan = Sidecar::builder(service.port()).named(&names[0], &names[1]).with("POD_NAMESPACE", &letters("namespace", 63));
+        let sidecar = plan.reports_to(self.control_plane.grpc_port).start();
+        eventually(SOON, || {
+            let pods = api.pods()?;
+            ensure!(pods.iter().any(|pod| pod["pod"] == *names[1] && pod["service_listens"] == "listening"), "{pods:?}");
+            Ok(())
+        });
+        service.crash();
+        eventually(SOON, || {
+            let page = api.page("/notices")?;
+            ensure!(names.iter().all(|name| page.contains(name)), "there is no notice yet");
+            Ok(())
+        });
+        sidecar
+    }
+
     /// Opens a page, and waits until it is live.
     fn open(&self, browser: &Browser, page: &str) {
         browser.open(&format!("http://127.0.0.1:{}{page}", self.control_plane.http_port));
@@ -105,6 +131,7 @@ fn faults(browser: &Browser, width: u32) -> Vec<String> {
 #[test]
 fn no_name_makes_a_page_wider_than_its_window_or_hides_a_switch() {
     let (mesh, browser) = (LongNames::start(), Browser::start());
+    let _crashed = mesh.crash_a_service();
     let mut wrong = Vec::new();
     for page in mesh.pages() {
         mesh.open(&browser, &page);
@@ -190,7 +217,7 @@ fn the_widest_comparison_fits_its_tile() {
 fn between_a_phone_and_a_desk_no_page_is_wider_than_its_window() {
     let (mesh, browser) = (LongNames::start(), Browser::start());
     let mut wrong = Vec::new();
-    for page in ["/", "/pods", "/map", "/audit", "/tap"] {
+    for page in ["/", "/pods", "/map", "/notices", "/audit", "/tap"] {
         mesh.open(&browser, page);
         wrong.extend((721..=800).flat_map(|width| faults(&browser, width)).map(|fault| format!("{page}: {fault}")));
     }
