@@ -12,6 +12,8 @@ const CHECK_MS = 500;
 const OWN_MAX = 4;
 const CENSUS_MS = 150;
 const CROWDED_RETRY_MS = 3000;
+// The other windows that have a stream of their own, by a name that each makes for itself.
+const liveElsewhere = new Set();
 let stream = null;
 let workerPolicy = null;
 let looksAt = '';
@@ -23,7 +25,6 @@ let isAsked = false;
 let addressOf = null;
 let taking = null;
 let changing = null;
-let liveElsewhere = 0;
 
 // `address()` returns the stream's address, relative to the dashboard's root. `change(name)` is called with `live` and
 // `lost`. `take(message, isWhole, isAsked)` receives the messages.
@@ -42,8 +43,9 @@ export function startLive(address, take, change) {
 export const secondsLeft = () => Math.ceil((dueMs - Date.now()) / 1000);
 export const secondsSilent = () => Math.max(1, Math.round((Date.now() - heardMs) / 1000));
 // Advice for a window that gets no stream; empty if it may have one.
-export const advice = () => (liveElsewhere < OWN_MAX ? '' : `${liveElsewhere} other windows of this browser are live, and it `
-  + 'opens at most six connections to one address. Close one of them, or serve the dashboard through a proxy with HTTP/2.');
+export const advice = () => (liveElsewhere.size < OWN_MAX ? '' : `${liveElsewhere.size} other windows of this browser are `
+  + 'live, and it opens at most six connections to one address. Close one of them, or serve the dashboard through a proxy '
+  + 'with HTTP/2.');
 
 export function dial() {
   dialedMs = Date.now();
@@ -94,11 +96,12 @@ function sharedStream() {
 function ownStream() {
   const line = makeLine(arrived, failed);
   const others = new BroadcastChannel('sitio-live');
+  const ownName = `${Math.random()}`;
   let isLive = false;
   let counting = 0;
   others.onmessage = ({ data }) => {
-    if (data === 'here') liveElsewhere += 1;
-    else if (isLive) others.postMessage('here');
+    if (data !== 'who') liveElsewhere.add(data);
+    else if (isLive) others.postMessage(ownName);
   };
   const stop = () => {
     clearTimeout(counting);
@@ -107,7 +110,7 @@ function ownStream() {
   };
   const start = view => {
     stop();
-    liveElsewhere = 0;
+    liveElsewhere.clear();
     others.postMessage('who');
     counting = setTimeout(() => {
       isLive = !advice();
