@@ -15,6 +15,8 @@ use mesh::workload::Workload;
 use platform::connection_slots::Bounds;
 use platform::http::{PortLimits, serve};
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 
 use crate::control_client::metrics::ControlClientMetrics;
 use crate::export::access_log::LineCounts;
@@ -80,6 +82,8 @@ impl Admin {
             .route("/readyz", get(readyz))
             .route("/metrics", get(metrics_page))
             .route("/stats", get(stats_json))
+            // Scrapers ask for it, and metrics shrink to a tenth.
+            .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
             .with_state(self)
     }
 }

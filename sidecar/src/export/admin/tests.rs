@@ -29,6 +29,22 @@ async fn the_admin_port_knows_its_paths_and_methods() {
 }
 
 #[tokio::test]
+async fn metrics_are_compressed_for_those_that_ask() {
+    let world = World::start(|_| {}).await;
+    for (asked, answered) in [("Accept-Encoding: gzip\r\n", true), ("", false)] {
+        let mut stream = within(TcpStream::connect(world.admin)).await.unwrap();
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: a\r\n{asked}Connection: close\r\n\r\n");
+        within(stream.write_all(request.as_bytes())).await.unwrap();
+        let mut answer = Vec::new();
+        within(stream.read_to_end(&mut answer)).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert_eq!(answer.contains("content-encoding: gzip"), answered, "{answer}");
+        assert_ne!(answer.contains("# TYPE"), answered, "{answer}");
+    }
+    world.left().await;
+}
+
+#[tokio::test]
 async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let world = World::start(|options| options.proxy.target = gone.into()).await;
@@ -43,8 +59,9 @@ async fn a_service_that_is_not_there_makes_the_pod_unready_but_not_dead() {
 const SILENT: usize = 300;
 
 #[test]
-fn a_head_has_two_seconds_which_is_long_for_a_probe() {
+fn a_head_has_two_seconds_and_one_address_half_of_the_connections() {
     assert_eq!(LIMITS.head_within, Duration::from_secs(2));
+    assert_eq!((LIMITS.connections.of_address, LIMITS.connections.all), (16, 32));
 }
 
 #[tokio::test]
