@@ -1,5 +1,6 @@
 //! Runs a real control plane process, which can crash and restart on the same ports.
 
+use std::fs;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -65,6 +66,11 @@ impl ControlPlane {
     /// Begins with an empty data folder at the next restart.
     pub fn empty_folder(&mut self) {
         self.home.data = tempfile::tempdir().expect("a temporary folder");
+    }
+
+    /// Loses what is in its store, as a damaged file system may; it has ended.
+    pub fn lose_store(&self) {
+        fs::write(self.home.data.path().join("sitio.redb"), "").expect("the folder is ours");
     }
 
     /// A client of its API.

@@ -163,7 +163,9 @@ async fn a_service_that_changes_its_protocol_is_found_out() {
             let (mut stream, _) = listener.accept().unwrap();
             let head = read_head(&mut stream);
             let status = if head.starts_with(b"PRI") { "400 Bad Request" } else { "200 OK" };
-            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            // In one write: the sidecar closes the connection as soon as it sees an answer that is not HTTP/2.
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
         }
     });
     let (_workers, address) = sidecar(target).await;

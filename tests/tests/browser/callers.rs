@@ -38,6 +38,7 @@ fn a_person_sees_who_calls_before_turning_it_off() {
 
     browser.open(&format!("{base}/endpoints/{}", row["id"].as_str().expect("a row has an id")));
     says(&browser, "[data-cells=caller-0]", &["storefront", "storefront-0", "3", "100"]);
+    says(&browser, "main", &["Callers", "No commands recorded."]);
     // The table is live: a new caller appears without a reload.
     (0..2).for_each(|_| drop(call(Ipv4Addr::new(127, 0, 0, 99))));
     says(&browser, "[data-cells=caller-0]", &["storefront", "60"]);
@@ -48,6 +49,8 @@ fn a_person_sees_who_calls_before_turning_it_off() {
     says(&browser, "#callers", &["storefront", "60", "127.0.0.99", "40"]);
     assert_no_barriers(&browser, "the dialog with its callers");
 
+    browser.open(&base);
+    says(&browser, "main", &["all reporting"]);
     browser.open(&format!("{base}/map?window=1h"));
     says(&browser, "#rows", &["storefront", "orders", "Outside"]);
     says(&browser, ".map", &["storefront", "orders", "Outside"]);

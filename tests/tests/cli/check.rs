@@ -82,6 +82,18 @@ fn what_is_wrong_is_found_with_what_to_do_and_only_an_error_fails() {
     assert!(answer.contains("no pod is attached") && answer.contains("SITIO_CONTROL_PLANE"), "{answer}");
 }
 
+#[test]
+fn a_store_that_was_lost_is_an_error() {
+    let mut control_plane = ControlPlane::start();
+    control_plane.process.kill();
+    control_plane.lose_store();
+    control_plane.restart();
+
+    let answer = run(client_command(control_plane.http_port, &["check"]));
+
+    assert!(answer.code == Some(1) && answer.out.contains("store was lost or replaced"), "{answer:?}");
+}
+
 /// Creates a fake browser in a folder, which only records the URL it should open.
 fn browser(folder: &Path) {
     let path = folder.join("xdg-open");

@@ -67,6 +67,18 @@ fn two_of_them_never_share_a_folder() {
 }
 
 #[test]
+fn its_log_shows_invisible_letters_as_escapes() {
+    let parent = tempfile::tempdir().unwrap();
+    let mut command = bare();
+    // Off loopback it makes a certificate, and logs where.
+    command.env("SITIO_GRPC_ADDR", "0.0.0.0:0").env("SITIO_TOKEN", "a-token-of-a-decent-length");
+    command.env("SITIO_DATA_DIR", parent.path().join("exe\u{202e}gnp"));
+    let mut process = Process::start(command);
+    process.line("its folder", |line| line.contains("exe\\u{202e}gnp").then_some(()));
+    assert!(!process.stderr().concat().contains('\u{202e}'), "{:?}", process.stderr());
+}
+
+#[test]
 fn it_drains_in_order_though_sidecars_and_pages_are_attached() {
     let mut mesh = SmallMesh::start("shop", 2);
     let mut page = events(&mesh.control_plane);
