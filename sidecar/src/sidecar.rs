@@ -123,19 +123,18 @@ pub async fn run(options: SidecarOptions, listeners: SidecarListeners, drain: Ca
     open.cancel();
     tasks.log_ended_until(&drain).await;
 
-    // From here on the sidecar is not ready; `drain` itself signals it.
-    announce_end(&workers, options.drain_grace).await;
-    workers.drain(options.drain_timeout).await;
+    end_traffic(&workers, options.drain_grace, options.drain_timeout).await;
     tasks.stop().await;
     tracing::info!("drained");
     Ok(())
 }
 
-/// Load balancers need the grace period to notice that the sidecar is not ready.
-async fn announce_end(workers: &Workers, grace: Duration) {
+/// Accepts for the grace period, in which load balancers notice that the sidecar is not ready; then ends what is open.
+async fn end_traffic(workers: &Workers, grace: Duration, timeout: Duration) {
     tracing::info!("draining: accepting for another {grace:?}");
     workers.stop_keep_alive().await;
     tokio::time::sleep(grace).await;
+    workers.drain(timeout).await;
 }
 
 fn greeting(Identity { workload, epoch }: Identity, protected: Vec<String>) -> Greeting {
