@@ -2,18 +2,25 @@
 //!
 //! Nothing is wider than the window, nothing is cut off, and every switch is visible.
 
+use std::net::Ipv4Addr;
+
 use anyhow::ensure;
 use scenario::accessibility::cut_off;
 use scenario::browser::{Browser, Scheme};
+use scenario::client::Client;
 use scenario::control_plane::ControlPlane;
 use scenario::disable_dialog;
 use scenario::eventually::{SOON, eventually};
 use scenario::origin::Origin;
 use scenario::python_file_server::PythonFileServer;
 use scenario::sidecar::Sidecar;
+use serde_json::json;
 
 /// Phones, widths around the breakpoints of the style sheet, and desktop screens.
 const WIDTHS: [u32; 14] = [320, 345, 390, 480, 481, 720, 940, 941, 1024, 1180, 1280, 1440, 1920, 2560];
+
+/// The address of the pod with the longest names, which calls both services.
+const CALLER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 32);
 
 /// The longest name in bytes.
 const NAME: usize = 253;
@@ -58,18 +65,20 @@ fn path(length: usize) -> String {
 impl LongNames {
     fn start() -> Self {
         let (control_plane, origin) = (ControlPlane::start(), Origin::start());
-        let start = |service: String, namespace: String, pod: String| {
+        let start = |service: String, namespace: String, pod: String, address: Ipv4Addr| {
             let plan = Sidecar::builder(origin.port()).named(&service, &pod).with("POD_NAMESPACE", &namespace);
+            let plan = plan.with("POD_IP", &address.to_string());
             plan.with("NODE_NAME", &letters("node", NAME)).reports_to(control_plane.grpc_port).start()
         };
         let sidecars = vec![
-            start(letters("service", 63), letters("namespace", 63), letters("pod", NAME)),
-            start(letters("longest", 250), "default".into(), "short".into()),
+            start(letters("service", 63), letters("namespace", 63), letters("pod", NAME), CALLER),
+            start(letters("longest", 250), "default".into(), "short".into(), Ipv4Addr::LOCALHOST),
         ];
         for sidecar in &sidecars {
             for target in ["/short".to_owned(), path(114), path(250)] {
                 sidecar.get(&target);
             }
+            Client::connect_from(CALLER, sidecar.port).get("/short");
         }
         let mut ids = Vec::new();
         eventually(SOON, || {
@@ -103,6 +112,17 @@ impl LongNames {
         sidecar
     }
 
+    /// Decorates an endpoint with a long name, with a value and a reason of one long word.
+    fn decorate(&self) {
+        let action = json!({"headers": {"response": {"set": {"X-Long": letters("value", 500)}}}});
+        let order = json!({
+            "service": letters("longest", 250), "method": "GET", "route": path(250), "ttl": "1h", "action": action,
+            "reason": letters("reason", 500),
+        });
+        let (status, answer) = self.control_plane.api().order(&order).expect("the API answers");
+        assert_eq!(status, 201, "{answer}");
+    }
+
     /// Opens a page, and waits until it is live.
     fn open(&self, browser: &Browser, page: &str) {
         browser.open(&format!("http://127.0.0.1:{}{page}", self.control_plane.http_port));
@@ -132,6 +152,7 @@ fn faults(browser: &Browser, width: u32) -> Vec<String> {
 fn no_name_makes_a_page_wider_than_its_window_or_hides_a_switch() {
     let (mesh, browser) = (LongNames::start(), Browser::start());
     let _crashed = mesh.crash_a_service();
+    mesh.decorate();
     let mut wrong = Vec::new();
     for page in mesh.pages() {
         mesh.open(&browser, &page);
